@@ -1,0 +1,1 @@
+//! REST: decode, call the service, encode.

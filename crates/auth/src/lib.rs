@@ -1,0 +1,1 @@
+//! Auth lines, headers, identities and authorization.

@@ -1,0 +1,1 @@
+//! Connectors without a cloud: Dummy and DeployedNode.

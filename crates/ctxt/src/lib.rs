@@ -1,0 +1,1 @@
+//! Contextualization: SSH, Ansible on the master, the detached runner, its events.

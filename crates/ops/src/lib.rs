@@ -1,0 +1,1 @@
+//! Durable operations: claim, replay, steps, intents, group commits.

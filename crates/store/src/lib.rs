@@ -1,0 +1,1 @@
+//! The database: rows, fenced commits, leases, sealing.

@@ -1,0 +1,1 @@
+//! For tests only: simulated cloud, conformance suite, fixtures.

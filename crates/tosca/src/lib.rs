@@ -1,0 +1,1 @@
+//! TOSCA: parsing, validation and conversion to RADL. Pure: no IO.
