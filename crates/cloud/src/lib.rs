@@ -5,6 +5,7 @@
 
 mod connector;
 mod error;
+pub mod net;
 
 pub use connector::{
     Connector, Cx, Dependency, Draw, FirstOrResume, Found, Gone, LaunchPlan, LaunchRequest, Observed, Seen, Target,
