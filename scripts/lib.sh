@@ -63,3 +63,57 @@ apt_install() {
     fi
     rm -f "$log"
 }
+
+# The toolchain that rust-toolchain.toml pins, got where it is missing and can be had.
+need_rust() {
+    local root=$1 log
+    export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    have cc || apt_install gcc libc6-dev
+    if have cargo && (cd "$root" && cargo --version) >/dev/null 2>&1; then return 0; fi
+    local channel
+    channel=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$root/rust-toolchain.toml")
+    say "getting Rust $channel"
+    log=$(mktemp)
+    if ! have rustup; then
+        # Debian 12 has no rustup, later ones have; else its makers' installer.
+        if have apt-cache && apt-cache show rustup >/dev/null 2>&1; then
+            apt_install rustup
+        else
+            have curl || apt_install curl ca-certificates
+            curl --proto '=https' --tlsv1.2 -fsSL --max-time 60 https://sh.rustup.rs -o "$log.sh" 2>"$log" &&
+                sh "$log.sh" -y --no-modify-path --profile minimal --default-toolchain none >"$log" 2>&1 </dev/null || true
+            rm -f "$log.sh"
+        fi
+    fi
+    if ! have rustup || ! (cd "$root" && rustup toolchain install "$channel" --profile minimal \
+        --component rustfmt --component clippy) >>"$log" 2>&1 </dev/null; then
+        tail -n 5 "$log" >&2
+        rm -f "$log"
+        fail "there is no Rust $channel on this machine and it could not be had" \
+            "Debian 12's own is too old to build this; install it from https://rustup.rs, here or on a machine" \
+            "with a network (copy ~/.rustup and ~/.cargo then), and run this again"
+    fi
+    rm -f "$log"
+}
+
+# Programs for development that cargo builds are kept here, outside of any clone.
+tools_dir=${XDG_CACHE_HOME:-$HOME/.cache}/im/tools
+
+# need_tool CRATE VERSION: `cargo-x` in PATH or in the cache, else built into it.
+need_tool() {
+    local crate=$1 version=$2 log build
+    export PATH=$tools_dir/bin:$PATH
+    if have "$crate"; then return 0; fi
+    need_disk "$tools_dir" 1500
+    say "building $crate $version (once; minutes)"
+    log=$(mktemp) build=$(mktemp -d)
+    # Built to be there soon rather than to be fast. Not in a clone: its toolchain and settings are not ours.
+    if ! (cd / && CARGO_TARGET_DIR=$build cargo install "$crate" --version "$version" --locked --root "$tools_dir" \
+        --config profile.release.lto=false --config profile.release.opt-level=1 \
+        --config profile.release.codegen-units=16) >"$log" 2>&1 </dev/null; then
+        tail -n 15 "$log" >&2
+        rm -rf "$log" "$build"
+        fail "$crate could not be built" "the lines above are cargo's own words; when they name a host, check the network"
+    fi
+    rm -rf "$log" "$build"
+}

@@ -5,6 +5,7 @@
 
 mod connector;
 mod error;
+mod layers;
 pub mod net;
 
 pub use connector::{
@@ -12,3 +13,4 @@ pub use connector::{
     VmPlan, VmRequest, Wanted, WantedResource,
 };
 pub use error::{CloudError, ErrorKind, Outcome};
+pub use layers::{LayerOptions, Layered, Rate};

@@ -1,1 +1,10 @@
 //! What can be asked of the Infrastructure Manager: create, add, remove, configure, power, alter, destroy, read.
+//!
+//! Data flows one way: document → request → operation → plan → cloud → events. Nothing here knows HTTP or SQL, and
+//! nothing here names a concrete cloud: connectors come in through [`Connectors`].
+
+mod error;
+mod facade;
+
+pub use error::{ServiceError, ServiceResult};
+pub use facade::{Accepted, Context, ContMsg, Force, OperationView, Reply, StateView, VmView};

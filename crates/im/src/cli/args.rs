@@ -1,0 +1,273 @@
+//! The words of the command line, as clap reads them. What they mean is in `commands`.
+
+use super::ui::{ColorChoice, Format};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+First steps:
+  im check cluster.radl         Is the document right? Nothing is contacted
+  im create cluster.radl        Deploy and configure it, watching
+  im ssh ID                     Log in to its first machine
+  im log -f ID                  Read what configuration does
+  im destroy ID                 Remove all of it
+
+The service is named by `--url` or IM_URL, your credentials by `--auth` or IM_AUTH (a file).
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 service not reached, 130 interrupted.";
+
+/// Deploys and configures virtual infrastructures on any cloud.
+#[derive(Debug, Parser)]
+#[command(name = "im", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Address of the service [default: http://localhost:8800]
+    #[arg(long, env = "IM_URL", global = true, value_name = "URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// File with your credentials (line or JSON form)
+    #[arg(long, env = "IM_AUTH", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) auth: Option<PathBuf>,
+    /// Form of the results
+    #[arg(long, short, global = true, value_name = "FORM")]
+    pub(crate) output: Option<Format>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(crate) color: Option<ColorChoice>,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Say what is asked of the service
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Trust whatever certificate the service shows
+    #[arg(long, global = true)]
+    pub(crate) insecure: bool,
+    /// Trust certificates issued by these authorities too (PEM)
+    #[arg(long, env = "IM_CACERT", global = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "insecure")]
+    pub(crate) cacert: Option<PathBuf>,
+}
+
+/// A document to send.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DocumentArgs {
+    /// The document: RADL, RADL-JSON (`.json`, `.jsn`) or TOSCA (`.yaml`, `.yml`); `-` reads standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Its language, when the name does not tell
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) format: Option<Language>,
+    /// Send it without checking it here first
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+/// Language of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// RADL, plain form.
+    Radl,
+    /// RADL, JSON form.
+    Json,
+    /// TOSCA (YAML).
+    Tosca,
+}
+
+/// Whether to wait.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct DetachArgs {
+    /// Return as soon as the service has accepted
+    #[arg(long, short, visible_alias = "async")]
+    pub(crate) detach: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service
+    Serve {
+        /// The service's settings; without it, those of the usual places, ending with /etc/im/im.cfg
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
+    },
+    /// Create an infrastructure and watch it until it is configured
+    ///
+    /// Prints the new id on standard output, progress and summary on standard error. Exit code 0 only if all of it
+    /// is configured. Ctrl-C detaches: the service goes on, `im log -f ID` comes back.
+    #[command(after_help = "Examples:\n  im create cluster.radl\n  id=$(im create --detach cluster.radl)")]
+    Create {
+        #[command(flatten)]
+        document: DocumentArgs,
+        #[command(flatten)]
+        detach: DetachArgs,
+    },
+    /// List your infrastructures
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only those whose document this regular expression matches
+        #[arg(long, value_name = "REGEX")]
+        filter: Option<String>,
+        /// State, number of machines and name too
+        #[arg(long, short)]
+        long: bool,
+    },
+    /// Show an infrastructure, one of its machines or one property of a machine
+    #[command(after_help = "Examples:\n  im show ID\n  im show ID 0\n  im show ID 0 cpu.count\n  im show ID --radl")]
+    Show {
+        /// The infrastructure; the first characters of its id are enough
+        id: String,
+        /// The machine's number; its full description is printed, credentials included
+        vm: Option<u32>,
+        /// A feature of the machine, such as `net_interface.0.ip`
+        property: Option<String>,
+        /// The infrastructure's document
+        #[arg(long, conflicts_with = "vm")]
+        radl: bool,
+    },
+    /// Tell the state of an infrastructure and its machines
+    State {
+        /// The infrastructure
+        id: String,
+    },
+    /// Wait until nothing is under way any more; exit code 0 if configured
+    Wait {
+        /// The infrastructure
+        id: String,
+        /// Give up after so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Read the configuration log
+    Log {
+        /// The infrastructure
+        id: String,
+        /// Only this machine's
+        vm: Option<u32>,
+        /// Go on until nothing is under way any more
+        #[arg(long, short)]
+        follow: bool,
+        /// Without the logs of the machines
+        #[arg(long, conflicts_with = "vm")]
+        header: bool,
+    },
+    /// Add machines: those the document deploys
+    Add {
+        /// The infrastructure
+        id: String,
+        #[command(flatten)]
+        document: DocumentArgs,
+        /// Do not configure afterwards
+        #[arg(long)]
+        no_configure: bool,
+        #[command(flatten)]
+        detach: DetachArgs,
+    },
+    /// Remove machines
+    Remove {
+        /// The infrastructure
+        id: String,
+        /// Numbers of the machines
+        #[arg(required = true, value_name = "VM", value_delimiter = ',')]
+        vms: Vec<u32>,
+        /// Do not configure the others afterwards
+        #[arg(long)]
+        no_configure: bool,
+        #[command(flatten)]
+        detach: DetachArgs,
+    },
+    /// Run configuration again, with a changed document if one is given
+    Reconfigure {
+        /// The infrastructure
+        id: String,
+        /// New recipes, contextualize section, credentials or applications
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Its language, when the name does not tell
+        #[arg(long, value_name = "LANGUAGE", requires = "file")]
+        format: Option<Language>,
+        /// Send it without checking it here first
+        #[arg(long, requires = "file")]
+        no_check: bool,
+        /// Only on these machines
+        #[arg(long, value_name = "VM,VM…", value_delimiter = ',')]
+        vms: Vec<u32>,
+        #[command(flatten)]
+        detach: DetachArgs,
+    },
+    /// Start an infrastructure or one machine
+    Start(PowerArgs),
+    /// Stop an infrastructure or one machine
+    Stop(PowerArgs),
+    /// Restart an infrastructure or one machine
+    Reboot(PowerArgs),
+    /// Change a machine: processors, memory, disks
+    Alter {
+        /// The infrastructure
+        id: String,
+        /// The machine's number
+        vm: u32,
+        #[command(flatten)]
+        document: DocumentArgs,
+    },
+    /// Remove infrastructures and everything they hold
+    Destroy {
+        /// The infrastructures
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// Go on when the cloud refuses to remove something
+        #[arg(long, short)]
+        force: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        detach: DetachArgs,
+    },
+    /// Check documents without contacting anything; exit code 0 accepted, 1 refused, 2 usage
+    Check {
+        /// The documents; `-` reads standard input
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Their language, when the names do not tell
+        #[arg(long, value_name = "LANGUAGE")]
+        format: Option<Language>,
+    },
+    /// Log in to a machine, or run a command on it
+    #[command(after_help = "Examples:\n  im ssh ID\n  im ssh ID 1\n  im ssh ID 1 -- uname -a")]
+    Ssh {
+        /// The infrastructure
+        id: String,
+        /// The machine's number
+        #[arg(default_value_t = 0)]
+        vm: u32,
+        /// Command to run there
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  im completion bash > /etc/bash_completion.d/im")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Tell the versions of this program and of the service
+    Version,
+}
+
+/// What to start, stop or restart.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PowerArgs {
+    /// The infrastructure
+    pub(crate) id: String,
+    /// Only this machine
+    pub(crate) vm: Option<u32>,
+}

@@ -1,0 +1,197 @@
+//! The views of a watch: lines redrawn on a terminal, one line per change elsewhere, the log.
+
+use super::{
+    board::{Board, Row, log_prefix},
+    error::CliError,
+    ui::{Motion, Talk, Tone, Ui, printable},
+    watch::View,
+};
+use im_model::{Event, EventBody, LogScope, Millis};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// The view that fits where standard error goes.
+pub(crate) fn view(ui: Ui) -> Box<dyn View> {
+    match ui.motion {
+        Motion::Live => Box::new(Live::new(ui)),
+        Motion::Plain => Box::new(Plain { ui }),
+    }
+}
+
+/// One line per change.
+struct Plain {
+    ui: Ui,
+}
+
+impl View for Plain {
+    fn event(&mut self, _: &Event, _: &Board, line: Option<&str>) -> Result<(), CliError> {
+        if let Some(line) = line {
+            self.ui.note(line);
+        }
+        Ok(())
+    }
+    fn state(&mut self, _: &Board, line: Option<&str>) {
+        if let Some(line) = line {
+            self.ui.note(line);
+        }
+    }
+    fn notice(&mut self, text: &str) {
+        self.ui.warn(text);
+    }
+    fn tick(&mut self, _: &Board, _: Millis) {}
+    fn finish(&mut self, _: &Board, _: Millis) {}
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+    fn wants_names(&self) -> bool {
+        self.ui.talk > Talk::Quiet
+    }
+}
+
+/// One row per machine, redrawn in place.
+struct Live {
+    ui: Ui,
+    area: MultiProgress,
+    bars: Vec<ProgressBar>,
+    frame: usize,
+}
+
+const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+impl Live {
+    fn new(ui: Ui) -> Self {
+        Self {
+            ui,
+            area: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            bars: Vec::new(),
+            frame: 0,
+        }
+    }
+
+    fn draw(&mut self, board: &Board, now: Millis) {
+        // Rows that would scroll the screen are told as a sum.
+        let height = terminal_height().saturating_sub(4).max(3);
+        let p = self.ui.err;
+        let spinner = FRAMES[self.frame % FRAMES.len()];
+        let row = |name: String, row: &Row| {
+            let busy = !row.steps.is_empty() || row.state.is_none_or(|s| super::board::tone(s) == Tone::Busy);
+            let sign = if busy { spinner } else { " " };
+            format!("{sign} {name}  {}", row.show(now, p))
+        };
+        let names: Vec<String> = board.vms.keys().map(|vm| board.who(&[*vm])).collect();
+        let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(14);
+        let mut lines = vec![row(format!("{:<width$}", "infrastructure"), &board.whole)];
+        for (name, vm) in names.iter().zip(board.vms.values()).take(height) {
+            lines.push(row(format!("{name:<width$}"), vm));
+        }
+        if board.vms.len() > height {
+            let rest = Board::tally(board.vms.values().skip(height));
+            lines.push(format!("  … and {}: {rest}", board.vms.len() - height));
+        }
+        while self.bars.len() < lines.len() {
+            let bar = self.area.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                bar.set_style(style);
+            }
+            self.bars.push(bar);
+        }
+        while self.bars.len() > lines.len() {
+            if let Some(bar) = self.bars.pop() {
+                bar.finish_and_clear();
+                self.area.remove(&bar);
+            }
+        }
+        for (bar, line) in self.bars.iter().zip(lines) {
+            bar.set_message(line);
+        }
+    }
+
+    fn say(&self, text: &str) {
+        // A closed terminal is nobody's loss.
+        let _ = self.area.println(text);
+    }
+}
+
+fn terminal_height() -> usize {
+    usize::from(indicatif::TermLike::height(&console_term()))
+}
+
+fn console_term() -> Term {
+    Term
+}
+
+/// Asks the terminal for its size only.
+#[derive(Debug)]
+struct Term;
+
+impl View for Live {
+    fn event(&mut self, event: &Event, _: &Board, line: Option<&str>) -> Result<(), CliError> {
+        // What went wrong stays on the screen above the rows.
+        if let EventBody::Step { outcome, .. } = &event.body
+            && outcome == "failed"
+            && let Some(line) = line
+        {
+            self.say(line);
+        }
+        Ok(())
+    }
+    fn state(&mut self, _: &Board, _: Option<&str>) {}
+    fn notice(&mut self, text: &str) {
+        self.say(&format!("{} {}", self.ui.err.paint(Tone::Busy, "warning:"), printable(text)));
+    }
+    fn tick(&mut self, board: &Board, now: Millis) {
+        self.frame += 1;
+        self.draw(board, now);
+    }
+    fn finish(&mut self, _: &Board, _: Millis) {
+        for bar in self.bars.drain(..) {
+            bar.finish_and_clear();
+        }
+        let _ = self.area.clear();
+    }
+    fn every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(120))
+    }
+    fn wants_names(&self) -> bool {
+        true
+    }
+}
+
+/// The log as it grows, on standard output.
+pub(crate) struct LogView {
+    /// The interface.
+    pub(crate) ui: Ui,
+    /// Only this machine's.
+    pub(crate) only: Option<u32>,
+}
+
+impl View for LogView {
+    fn event(&mut self, event: &Event, _: &Board, _: Option<&str>) -> Result<(), CliError> {
+        let EventBody::Log { scope, text } = &event.body else {
+            return Ok(());
+        };
+        match (self.only, scope) {
+            (Some(only), LogScope::Vm(vm)) if vm.0 == only => self.ui.text(&printable(text)),
+            (Some(_), _) => Ok(()),
+            (None, scope) => {
+                let prefix = self.ui.out.paint(Tone::Name, format!("{:<5} |", log_prefix(*scope)));
+                for line in text.lines() {
+                    self.ui.line(format!("{prefix} {}", printable(line)))?;
+                }
+                Ok(())
+            }
+        }
+    }
+    fn state(&mut self, _: &Board, _: Option<&str>) {}
+    fn notice(&mut self, text: &str) {
+        self.ui.warn(text);
+    }
+    fn tick(&mut self, _: &Board, _: Millis) {}
+    fn finish(&mut self, _: &Board, _: Millis) {}
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+    fn wants_names(&self) -> bool {
+        false
+    }
+}
