@@ -1,0 +1,81 @@
+//! What the service reads out of a document beyond its features: contextualization and interfaces.
+
+use crate::{ContextItem, Contextualize, Document, Network, Recipe, System};
+
+/// What contextualization runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ContextPlan {
+    /// Nothing, in the whole infrastructure.
+    Disabled,
+    /// These.
+    Items(Vec<PlannedItem>),
+}
+
+/// A recipe for a system, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedItem {
+    /// The system.
+    pub system: String,
+    /// The configure.
+    pub configure: String,
+    /// The step.
+    pub step: i64,
+    /// Whether cloud-init runs it, not Ansible.
+    pub cloud_init: bool,
+}
+
+impl From<&ContextItem> for PlannedItem {
+    fn from(item: &ContextItem) -> Self {
+        Self {
+            system: item.system.clone(),
+            configure: item.configure.clone(),
+            step: item.step_number(),
+            cloud_init: item.is_cloud_init(),
+        }
+    }
+}
+
+impl Contextualize {
+    /// Whether it says nothing, which disables contextualization.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.options.is_empty()
+    }
+}
+
+impl Document {
+    /// What contextualization runs. Without `contextualize`, or with one that holds options only: for every system
+    /// that has a configure of its name, that one, at step 1.
+    pub fn effective_items(&self) -> ContextPlan {
+        match &self.contextualize {
+            Some(all) if all.is_empty() => ContextPlan::Disabled,
+            Some(all) if !all.items.is_empty() => ContextPlan::Items(all.items.iter().map(Into::into).collect()),
+            _ => ContextPlan::Items(self.default_items()),
+        }
+    }
+
+    fn default_items(&self) -> Vec<PlannedItem> {
+        let named = |system: &&System| {
+            self.configure(&system.name)
+                .is_some_and(|c| c.recipe != Recipe::Disabled)
+        };
+        let item = |system: &System| PlannedItem {
+            system: system.name.clone(),
+            configure: system.name.clone(),
+            step: 1,
+            cloud_init: false,
+        };
+        self.systems.iter().filter(named).map(item).collect()
+    }
+
+    /// Whether an empty configure of its name takes this system out of contextualization.
+    pub fn is_context_disabled(&self, system: &str) -> bool {
+        self.configure(system).is_some_and(|c| c.recipe == Recipe::Disabled)
+    }
+}
+
+impl Network {
+    /// Whether its addresses are public.
+    pub fn is_public(&self) -> bool {
+        self.features.is_yes("outbound")
+    }
+}
