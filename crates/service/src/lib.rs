@@ -7,4 +7,4 @@ mod error;
 mod facade;
 
 pub use error::{ServiceError, ServiceResult};
-pub use facade::{Accepted, Context, ContMsg, Force, OperationView, Reply, StateView, VmView};
+pub use facade::{Accepted, ContMsg, Context, Force, OperationView, Reply, StateView, VmView};

@@ -195,7 +195,11 @@ impl Connector for Layered {
                 .unwrap_or_else(|_| vec![Err(late(cx, "ensure", Outcome::Unknown)); wanted.len()]);
             let failed = answers.iter().filter(|a| a.is_err()).count();
             debug!(took = ?start.elapsed(), ?run, wanted = wanted.len(), failed, "done");
-            for (wanted, error) in wanted.iter().zip(&answers).filter_map(|(w, a)| Some((w, a.as_ref().err()?))) {
+            for (wanted, error) in wanted
+                .iter()
+                .zip(&answers)
+                .filter_map(|(w, a)| Some((w, a.as_ref().err()?)))
+            {
                 debug!(key = %wanted.key, resource = %wanted.kind, error = %error, outcome = ?error.outcome, "failed");
             }
             answers
@@ -213,15 +217,18 @@ impl Connector for Layered {
     }
 
     async fn ensure_absent(&self, cx: &Cx, target: &Target) -> Result<Gone, CloudError> {
-        self.effect(cx, "ensure_absent", self.inner.ensure_absent(cx, target)).await
+        self.effect(cx, "ensure_absent", self.inner.ensure_absent(cx, target))
+            .await
     }
 
     async fn power(&self, cx: &Cx, cloud_id: &str, power: Power) -> Result<Observed, CloudError> {
-        self.effect(cx, power.as_str(), self.inner.power(cx, cloud_id, power)).await
+        self.effect(cx, power.as_str(), self.inner.power(cx, cloud_id, power))
+            .await
     }
 
     async fn alter(&self, cx: &Cx, cloud_id: &str, current: &System, wanted: &System) -> Result<Observed, CloudError> {
-        self.effect(cx, "alter", self.inner.alter(cx, cloud_id, current, wanted)).await
+        self.effect(cx, "alter", self.inner.alter(cx, cloud_id, current, wanted))
+            .await
     }
 
     async fn images(&self, cx: &Cx, filters: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, CloudError> {

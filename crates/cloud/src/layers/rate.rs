@@ -34,7 +34,9 @@ impl Limiter {
             let cost = Duration::try_from_secs_f64(1.0 / rate.per_second).unwrap_or(Duration::ZERO);
             // A cloud whose calls are all paid for is as good as new: the table holds only busy ones.
             paid.retain(|_, until| *until > now);
-            let until = paid.entry((cloud.kind.clone(), cloud.server.clone(), cloud.port)).or_insert(now);
+            let until = paid
+                .entry((cloud.kind.clone(), cloud.server.clone(), cloud.port))
+                .or_insert(now);
             let start = *until;
             *until = start + cost;
             let credit = cost * rate.burst.saturating_sub(1);
