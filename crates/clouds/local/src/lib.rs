@@ -1,1 +1,1 @@
-//! Connectors without a cloud: Dummy and DeployedNode.
+//! Connectors without a cloud: Dummy and `DeployedNode`.
