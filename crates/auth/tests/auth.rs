@@ -1,5 +1,8 @@
 //! Credentials from outside: headers, identities, access, clouds.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::format_push_string)]
+
 use im_auth::{
     Admins, AuthError, CloudListError, HostError, Identities, LookupError, Policy, TokenIssuers, UserDb, Users, clouds,
     header_text, line_for, parse_header, parse_text,
