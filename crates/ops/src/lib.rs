@@ -1,1 +1,10 @@
-//! Durable operations: claim, replay, steps, intents, group commits.
+//! Durable operations: the engine that carries a stored request through resolve, plan and steps to its end, whatever
+//! crashes in between.
+//!
+//! Generic over what operations mean: the application says it through [`Workflow`]. The engine owns claims, leases,
+//! fences, intents, attempts, undo, replay, lanes and group commits. It never speaks HTTP or SQL, and knows a cloud
+//! only as an [`im_cloud::Connector`].
+
+mod workflow;
+
+pub use workflow::{Change, Ending, Job, Planned, Reach, RunCall, Sink, StepError, UnitOutcome, Workflow};

@@ -1,1 +1,16 @@
-//! The database: rows, fenced commits, leases, sealing.
+//! The database: rows in, rows out, one writer per infrastructure.
+//!
+//! [`Store`] is what the rest of the service sees; nothing above it knows which database it is. Every change of an
+//! infrastructure goes through [`Store::commit`] under a [`Fence`]: one short transaction that begins by checking the
+//! infrastructure's epoch. Secrets are sealed before they reach the database ([`Store`] implementations do it; callers
+//! hand over plain values).
+//!
+//! Never here: HTTP, clouds, the meaning of an operation.
+
+mod error;
+mod rows;
+mod traits;
+
+pub use error::{StoreError, StoreResult};
+pub use rows::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, Submission, Submitted, Write};
+pub use traits::{OperationFilter, Store};

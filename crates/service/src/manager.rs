@@ -1,0 +1,107 @@
+//! Everything that an edge can ask, as one trait: REST, XML-RPC and the tests of both see only this.
+
+use crate::{Accepted, Context, ContMsg, Force, OperationView, Reply, ServiceResult, StateView, VmView};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use im_auth::Caller;
+use im_model::{Credentials, Event, InfraId, OperationId, Power, VmId};
+use im_radl::Document;
+use serde_json::Value;
+
+/// The Infrastructure Manager. Every call checks, in this order: `BOOT_MODE`, the caller, the infrastructure, the VM.
+///
+/// Calls that change something store an operation before they answer. A caller that goes away changes nothing: the
+/// operation goes on.
+#[async_trait]
+pub trait Manager: Send + Sync + 'static {
+    /// Lets a caller in. Errors are [`crate::ServiceError::Unauthorized`].
+    async fn login(&self, credentials: Credentials) -> ServiceResult<Caller>;
+
+    /// Ids of the caller's infrastructures, newest saved first; `filter` is an unanchored regular expression on the
+    /// RADL text, then on the TOSCA text.
+    async fn list(&self, caller: &Caller, filter: Option<&str>) -> ServiceResult<Vec<InfraId>>;
+
+    /// Creates an infrastructure. With [`Reply::WhenDone`] an error means that nothing is left of it.
+    async fn create(&self, caller: &Caller, document: Document, reply: Reply) -> ServiceResult<Accepted<InfraId>>;
+
+    /// VMs that are not destroyed, in order.
+    async fn vms(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Vec<VmId>>;
+
+    /// State of an infrastructure and its VMs, refreshed from the clouds within a small budget of time.
+    async fn state(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<StateView>;
+
+    /// Contextualization log.
+    async fn contmsg(&self, caller: &Caller, infra: &InfraId, how_much: ContMsg) -> ServiceResult<String>;
+
+    /// The current document: merged definitions, last deploys.
+    async fn radl(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Document>;
+
+    /// Adds VMs, or only definitions when the document deploys nothing.
+    async fn add(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        document: Document,
+        context: Context,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<VmId>>>;
+
+    /// Removes VMs: all ids are checked before any goes. Answers how many went.
+    async fn remove(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        vms: &[VmId],
+        context: Context,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<usize>>;
+
+    /// Configures again; `only` restricts the user's steps. Answers once the operation is stored.
+    async fn reconfigure(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        document: Document,
+        only: Option<&[VmId]>,
+    ) -> ServiceResult<Accepted<()>>;
+
+    /// Starts or stops all VMs.
+    async fn power(&self, caller: &Caller, infra: &InfraId, power: Power) -> ServiceResult<Accepted<()>>;
+
+    /// Starts, stops or restarts one VM.
+    async fn power_vm(&self, caller: &Caller, infra: &InfraId, vm: VmId, power: Power) -> ServiceResult<Accepted<()>>;
+
+    /// Changes a VM to the system of its name in the document.
+    async fn alter(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        vm: VmId,
+        document: Document,
+    ) -> ServiceResult<Accepted<VmView>>;
+
+    /// A VM: networks and its system, with states and addresses as of now.
+    async fn vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<VmView>;
+
+    /// One feature of a VM's system, in RADL-JSON form; `None`: it has none of that name.
+    async fn vm_property(&self, caller: &Caller, infra: &InfraId, vm: VmId, name: &str)
+    -> ServiceResult<Option<Value>>;
+
+    /// Log of one VM.
+    async fn vm_contmsg(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<String>;
+
+    /// Removes an infrastructure with all that it has.
+    async fn destroy(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        force: Force,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<()>>;
+
+    /// The feed after event number `after`; ends after the infrastructure is gone.
+    async fn events(&self, caller: &Caller, infra: &InfraId, after: u64) -> ServiceResult<BoxStream<'static, Event>>;
+
+    /// One operation.
+    async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationView>;
+}

@@ -1,0 +1,70 @@
+//! The trait that every database implements.
+
+use crate::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, StoreResult, Submission, Submitted, Write};
+use async_trait::async_trait;
+use im_model::{
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Which operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationFilter {
+    /// Those that are not final.
+    Unfinished,
+    /// All, oldest first.
+    All,
+}
+
+/// A database.
+///
+/// # Promises
+///
+/// 1. A commit is atomic and durable when it returns `Ok`; an error other than [`crate::StoreError::Uncertain`] means
+///    that nothing of it was written.
+/// 2. A commit under an epoch that is not the row's fails with [`crate::StoreError::Fenced`] and writes nothing.
+/// 3. `seq` grows with every change of an infrastructure; feed numbers of events have no gap and follow the order of
+///    commits.
+/// 4. Leases are judged on the database's clock.
+/// 5. Whatever holds a secret is sealed at rest with its place as associated data.
+/// 6. Commits of many infrastructures made at the same time share a flush to disk.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Name and mark key of this deployment.
+    fn deployment(&self) -> Arc<Deployment>;
+    /// The database's clock.
+    async fn now(&self) -> StoreResult<Millis>;
+
+    /// Stores a request: infrastructure (for a create), operation, writes, claim, in one transaction.
+    async fn submit(&self, submission: Submission) -> StoreResult<Submitted>;
+    /// Claims one infrastructure where it is unowned, expired or already this instance's (epoch + 1).
+    async fn claim(&self, infra: &InfraId, instance: &InstanceId, lease_ms: u64) -> StoreResult<Option<Claim>>;
+    /// Claims up to `limit` infrastructures that have unfinished operations (of plan formats up to
+    /// [`im_model::PLAN_FORMAT`]) and no live owner.
+    async fn claim_due(&self, instance: &InstanceId, lease_ms: u64, limit: usize) -> StoreResult<Vec<Claim>>;
+    /// Renews the lease of everything this instance owns.
+    async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()>;
+    /// Writes, if the epoch still holds.
+    async fn commit(&self, fence: &Fence, writes: Vec<Write>, release: Release) -> StoreResult<Committed>;
+
+    /// An infrastructure with its VMs and living resources; deleted ones too.
+    async fn load(&self, infra: &InfraId) -> StoreResult<Option<InfraState>>;
+    /// Its tombstones.
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>>;
+    /// Operations of an infrastructure, oldest first. Final ones come without request, resolved data and plan.
+    async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>>;
+    /// One operation.
+    async fn operation(&self, id: &OperationId) -> StoreResult<Option<Operation>>;
+    /// The log of an operation, in the order written.
+    async fn step_events(&self, id: &OperationId) -> StoreResult<Vec<StepEvent>>;
+    /// The feed after a number, oldest first, at most `limit`.
+    async fn events(&self, infra: &InfraId, after: u64, limit: usize) -> StoreResult<Vec<Event>>;
+    /// One log, whole.
+    async fn log(&self, infra: &InfraId, scope: LogScope) -> StoreResult<String>;
+    /// All logs of an infrastructure.
+    async fn logs(&self, infra: &InfraId) -> StoreResult<BTreeMap<LogScope, String>>;
+    /// A shared text.
+    async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>>;
+    /// Infrastructures that are not deleted, newest saved first.
+    async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>>;
+}
