@@ -8,5 +8,5 @@ mod facade;
 mod manager;
 
 pub use error::{ServiceError, ServiceResult};
-pub use facade::{Accepted, Context, ContMsg, Force, OperationView, Reply, StateView, VmView};
+pub use facade::{Accepted, ContMsg, Context, Force, OperationView, Reply, StateView, VmView};
 pub use manager::Manager;

@@ -1,6 +1,6 @@
 //! Everything that an edge can ask, as one trait: REST, XML-RPC and the tests of both see only this.
 
-use crate::{Accepted, Context, ContMsg, Force, OperationView, Reply, ServiceResult, StateView, VmView};
+use crate::{Accepted, ContMsg, Context, Force, OperationView, Reply, ServiceResult, StateView, VmView};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use im_auth::Caller;
