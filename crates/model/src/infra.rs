@@ -1,6 +1,6 @@
 //! Rows of infrastructures and VMs.
 
-use crate::{Account, BlobId, CloudRef, Credentials, InfraId, Millis, Secret, VmId, VmState};
+use crate::{Account, BlobId, CloudRef, Credentials, InfraId, Millis, OperationId, Secret, VmId, VmState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -80,6 +80,9 @@ pub struct Infrastructure {
 pub struct Vm {
     /// Position in the infrastructure's list.
     pub id: VmId,
+    /// The operation that asked for it.
+    #[serde(default)]
+    pub operation: Option<OperationId>,
     /// System name in the document.
     pub system: String,
     /// What the cloud says (contextualization is overlaid on reading).
