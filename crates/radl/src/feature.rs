@@ -446,3 +446,10 @@ fn add_to(
         }
     }
 }
+
+impl Features {
+    /// Sets a feature with its place, whatever was there.
+    pub(crate) fn set_at(&mut self, name: &str, feature: Feature, at: Origin) {
+        self.map.insert(name.to_owned(), Entry { feature, at });
+    }
+}

@@ -1,6 +1,6 @@
-//! What the service reads out of a document beyond its features: contextualization and interfaces.
+//! What contextualization runs, defaults and disabled states included.
 
-use crate::{ContextItem, Contextualize, Document, Network, Recipe, System};
+use crate::{ContextItem, Contextualize, Document, Recipe, System};
 
 /// What contextualization runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,12 +70,5 @@ impl Document {
     /// Whether an empty configure of its name takes this system out of contextualization.
     pub fn is_context_disabled(&self, system: &str) -> bool {
         self.configure(system).is_some_and(|c| c.recipe == Recipe::Disabled)
-    }
-}
-
-impl Network {
-    /// Whether its addresses are public.
-    pub fn is_public(&self) -> bool {
-        self.features.is_yes("outbound")
     }
 }
