@@ -5,6 +5,10 @@
 //! fences, intents, attempts, undo, replay, lanes and group commits. It never speaks HTTP or SQL, and knows a cloud
 //! only as an [`im_cloud::Connector`].
 
+mod engine;
+mod options;
 mod workflow;
 
+pub use engine::Engine;
+pub use options::EngineOptions;
 pub use workflow::{Change, Ending, Job, Planned, Reach, RunCall, Sink, StepError, UnitOutcome, Workflow};

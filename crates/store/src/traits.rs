@@ -32,6 +32,11 @@ pub enum OperationFilter {
 pub trait Store: Send + Sync + 'static {
     /// Name and mark key of this deployment.
     fn deployment(&self) -> Arc<Deployment>;
+    /// No other process can write while this one has the database open (SQLite under its lock): what is in memory
+    /// stays true, and readers need not ask again.
+    fn exclusive(&self) -> bool {
+        false
+    }
     /// The database's clock.
     async fn now(&self) -> StoreResult<Millis>;
 
