@@ -253,7 +253,10 @@ impl Reader<'_> {
         match serde_json::from_str::<serde_json::Number>(written) {
             Ok(number) if written.contains(['.', 'e', 'E']) => {
                 self.at += len;
-                Ok(Number::Float(number.as_f64().unwrap_or_default()))
+                // Nearer than what `serde_json` makes of it.
+                Ok(Number::Float(
+                    written.parse().ok().or(number.as_f64()).unwrap_or_default(),
+                ))
             }
             Ok(number) if number.is_i64() => {
                 self.at += len;

@@ -487,6 +487,11 @@ impl<'a, 'l> Parser<'a, 'l> {
     }
 
     fn missing_and(&self) -> Option<String> {
+        if let Tok::Op(_) = self.ahead.tok {
+            // `a = 1 b = 2`: the second name was read as a unit.
+            let name = self.lexer.text_of(self.last);
+            return Some(format!("is `and` missing before `{name}`?"));
+        }
         matches!(self.ahead.tok, Tok::Ident(_) | Tok::Word(Word::Soft))
             .then(|| "features are joined by `and`".to_owned())
     }

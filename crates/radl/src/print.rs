@@ -24,13 +24,21 @@ pub fn print_vm(networks: &[Network], system: &System) -> String {
     out
 }
 
-/// A single feature, as printed.
+/// One feature, to print it alone.
+struct Line<'a>(&'a str, &'a Feature);
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_feature(f, self.0, self.1, &mut true)
+    }
+}
+
+/// A single feature, as printed, for messages: without the values that nobody else should read.
 pub(crate) fn feature_line(name: &str, feature: &Feature) -> String {
-    struct Line<'a>(&'a str, &'a Feature);
-    impl Display for Line<'_> {
-        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-            write_feature(f, self.0, self.1, &mut true)
-        }
+    if ["password", "private_key", "token", "secret", "proxy_key"]
+        .iter()
+        .any(|secret| name.contains(secret))
+    {
+        return format!("{name} = ***");
     }
     Line(name, feature).to_string()
 }
