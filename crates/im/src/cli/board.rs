@@ -141,7 +141,7 @@ impl Board {
                     OpState::Undone => "was undone",
                     _ => return None,
                 };
-                let kind = format!("{kind:?}").to_lowercase();
+                let kind = kind.as_str();
                 let why = error.as_ref().map(|e| format!(": {}", first_line(e))).unwrap_or_default();
                 Some(format!("{kind} {}{why}", p.paint(Tone::Bad, word)))
             }

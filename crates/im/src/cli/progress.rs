@@ -52,6 +52,7 @@ impl View for Plain {
 struct Live {
     ui: Ui,
     area: MultiProgress,
+    height: Box<dyn Fn() -> usize>,
     bars: Vec<ProgressBar>,
     frame: usize,
 }
@@ -60,9 +61,15 @@ const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "�
 
 impl Live {
     fn new(ui: Ui) -> Self {
+        let height = || usize::from(console::Term::stderr().size().0);
+        Self::on(ui, ProgressDrawTarget::stderr(), Box::new(height))
+    }
+
+    fn on(ui: Ui, target: ProgressDrawTarget, height: Box<dyn Fn() -> usize>) -> Self {
         Self {
             ui,
-            area: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            area: MultiProgress::with_draw_target(target),
+            height,
             bars: Vec::new(),
             frame: 0,
         }
@@ -70,7 +77,7 @@ impl Live {
 
     fn draw(&mut self, board: &Board, now: Millis) {
         // Rows that would scroll the screen are told as a sum.
-        let height = terminal_height().saturating_sub(4).max(3);
+        let height = (self.height)().saturating_sub(4).max(3);
         let p = self.ui.err;
         let spinner = FRAMES[self.frame % FRAMES.len()];
         let row = |name: String, row: &Row| {
@@ -111,18 +118,6 @@ impl Live {
         let _ = self.area.println(text);
     }
 }
-
-fn terminal_height() -> usize {
-    usize::from(indicatif::TermLike::height(&console_term()))
-}
-
-fn console_term() -> Term {
-    Term
-}
-
-/// Asks the terminal for its size only.
-#[derive(Debug)]
-struct Term;
 
 impl View for Live {
     fn event(&mut self, event: &Event, _: &Board, line: Option<&str>) -> Result<(), CliError> {
