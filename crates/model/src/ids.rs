@@ -1,6 +1,6 @@
 //! Identifiers. Each is a type of its own, so that one cannot be passed for another.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr, sync::Arc};
 
 macro_rules! text_id {
@@ -65,10 +65,31 @@ text_id! {
     BlobId
 }
 
+/// Reads a number, or its text: where serde keeps a map for later, as it does in tagged enums, its keys are texts.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct Number;
+    impl de::Visitor<'_> for Number {
+        type Value = u32;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number below 2^32")
+        }
+        fn visit_u64<E: de::Error>(self, v: u64) -> Result<u32, E> {
+            u32::try_from(v).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(v), &self))
+        }
+        fn visit_i64<E: de::Error>(self, v: i64) -> Result<u32, E> {
+            u32::try_from(v).map_err(|_| E::invalid_value(de::Unexpected::Signed(v), &self))
+        }
+        fn visit_str<E: de::Error>(self, v: &str) -> Result<u32, E> {
+            v.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+        }
+    }
+    deserializer.deserialize_any(Number)
+}
+
 /// A VM: its position in the infrastructure's list of VMs. Never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct VmId(pub u32);
+pub struct VmId(#[serde(deserialize_with = "number")] pub u32);
 
 impl fmt::Display for VmId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,10 +111,35 @@ impl FromStr for VmId {
 /// A step: its position in the operation's plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct StepId(pub u32);
+pub struct StepId(#[serde(deserialize_with = "number")] pub u32);
 
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Tagged {
+        Map { vms: BTreeMap<VmId, StepId> },
+    }
+
+    #[test]
+    fn numbers_are_keys_of_maps_inside_tagged_enums() {
+        let value = Tagged::Map {
+            vms: [(VmId(3), StepId(4))].into(),
+        };
+        let text = serde_json::to_string(&value).unwrap();
+        assert_eq!(text, r#"{"type":"Map","vms":{"3":4}}"#);
+        assert_eq!(serde_json::from_str::<Tagged>(&text).unwrap(), value);
+        for bad in ["-1", "4294967296", "1.5", "true"] {
+            assert!(serde_json::from_str::<VmId>(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -98,7 +98,12 @@ pub(crate) async fn state(client: &Client, id: &str) -> Result<StateView, CliErr
 }
 
 /// A property of an infrastructure that is text.
-pub(crate) async fn property(client: &Client, id: &str, name: &str, query: &[(&'static str, String)]) -> Result<String, CliError> {
+pub(crate) async fn property(
+    client: &Client,
+    id: &str,
+    name: &str,
+    query: &[(&'static str, String)],
+) -> Result<String, CliError> {
     let doing = match name {
         "contmsg" => "show the log",
         "radl" => "show the document",
@@ -154,10 +159,11 @@ pub(crate) async fn resolve(client: &Client, typed: &str) -> Result<String, CliE
         ))
         .cause(format!("`{one}` and `{other}`, for a start"))
         .hint("type more of it")),
-        (None, _) => Err(
-            CliError::new(Exit::Failed, format!("no infrastructure of yours has an id that begins with `{typed}`"))
-                .hint("`im list` shows your infrastructures"),
-        ),
+        (None, _) => Err(CliError::new(
+            Exit::Failed,
+            format!("no infrastructure of yours has an id that begins with `{typed}`"),
+        )
+        .hint("`im list` shows your infrastructures")),
     }
 }
 
@@ -187,7 +193,10 @@ mod tests {
     #[test]
     fn ids_from_uris() {
         assert_eq!(last_segment("http://h:1/p/infrastructures/abc/vms/3\n"), "3");
-        assert_eq!(added(r#"{"uri-list":[{"uri":"http://h/infrastructures/a/vms/4"},{"uri":"x/5/"}]}"#), [4, 5]);
+        assert_eq!(
+            added(r#"{"uri-list":[{"uri":"http://h/infrastructures/a/vms/4"},{"uri":"x/5/"}]}"#),
+            [4, 5]
+        );
         assert!(added("not json").is_empty());
     }
 }

@@ -31,7 +31,9 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Address of the service [default: http://localhost:8800]
+    /// Address of the service
+    ///
+    /// Without it: `url` of the settings file, else <http://localhost:8800>.
     #[arg(long, env = "IM_URL", global = true, value_name = "URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     /// File with your credentials (line or JSON form)

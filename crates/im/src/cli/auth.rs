@@ -62,11 +62,8 @@ fn header(text: &str, expander: &Expander) -> Result<Secret, CliError> {
     };
     lines.retain(|line| !line.is_empty());
     if lines.is_empty() {
-        return Err(
-            CliError::usage(format!("`{}` holds no credentials", expander.shown)).hint(
-                "write one set per line, such as `type = InfrastructureManager; username = ME; password = SECRET`",
-            ),
-        );
+        return Err(CliError::usage(format!("`{}` holds no credentials", expander.shown))
+            .hint("write one set per line, such as `type = InfrastructureManager; username = ME; password = SECRET`"));
     }
     Ok(line_header(&lines).unwrap_or_else(|| json_header(&lines)))
 }
@@ -77,7 +74,9 @@ fn json_lines(text: &str, expander: &Expander) -> Result<Vec<Line>, CliError> {
     let bad = |why: String| {
         CliError::usage(format!("`{}` is not a JSON array of credentials", expander.shown))
             .cause(why)
-            .hint("the form is `[{\"type\": \"InfrastructureManager\", \"username\": \"ME\", \"password\": \"SECRET\"}]`")
+            .hint(
+                "the form is `[{\"type\": \"InfrastructureManager\", \"username\": \"ME\", \"password\": \"SECRET\"}]`",
+            )
     };
     // A syntax error tells its place, never the text around it.
     let value: serde_json::Value =
@@ -127,7 +126,11 @@ fn text_line(raw: &str, number: usize, expander: &Expander) -> Result<Line, CliE
         let [key, value] = parts.as_slice() else {
             // The service would silently drop the rest of the line; better to say so before anything is sent.
             let key = parts.first().map(|k| k.trim().to_owned()).unwrap_or_default();
-            let after = if key.is_empty() { String::new() } else { format!(" at key `{key}`") };
+            let after = if key.is_empty() {
+                String::new()
+            } else {
+                format!(" at key `{key}`")
+            };
             return Err(
                 CliError::usage(format!("line {number} of `{}` cannot be read{after}", expander.shown))
                     .cause("each part must be `key = value`")

@@ -64,7 +64,11 @@ impl Row {
 
     fn step(&mut self, name: &str, outcome: &str, error: Option<&String>, time: Millis) -> Option<Millis> {
         self.since.get_or_insert(time);
-        let began = self.steps.iter().position(|(n, _)| n == name).map(|i| self.steps.remove(i).1);
+        let began = self
+            .steps
+            .iter()
+            .position(|(n, _)| n == name)
+            .map(|i| self.steps.remove(i).1);
         match outcome {
             "started" => self.steps.push((name.to_owned(), time)),
             "failed" => self.errors.push((name.to_owned(), error.cloned())),
@@ -81,9 +85,13 @@ impl Row {
         );
         let (what, since) = match (self.steps.last(), self.ended) {
             (Some((name, since)), None) => (printable(name).into_owned(), Some(*since)),
-            (_, Some(_)) if self.state != Some(VmState::Configured) && !self.errors.is_empty() => {
-                (self.errors.last().map(|(n, _)| format!("{n} failed")).unwrap_or_default(), None)
-            }
+            (_, Some(_)) if self.state != Some(VmState::Configured) && !self.errors.is_empty() => (
+                self.errors
+                    .last()
+                    .map(|(n, _)| format!("{n} failed"))
+                    .unwrap_or_default(),
+                None,
+            ),
             _ => (String::new(), self.since),
         };
         let time = match (since, self.ended, self.since) {
@@ -142,7 +150,10 @@ impl Board {
                     _ => return None,
                 };
                 let kind = kind.as_str();
-                let why = error.as_ref().map(|e| format!(": {}", first_line(e))).unwrap_or_default();
+                let why = error
+                    .as_ref()
+                    .map(|e| format!(": {}", first_line(e)))
+                    .unwrap_or_default();
                 Some(format!("{kind} {}{why}", p.paint(Tone::Bad, word)))
             }
             EventBody::Log { .. } => None,
@@ -165,6 +176,17 @@ impl Board {
         let line = self.states_line(whole.then_some(view.state), &changes, p)?;
         let at = elapsed(time - self.start.unwrap_or(time));
         Some(format!("{} {line}", p.paint(Tone::Faint, format!("[{at:>6}]"))))
+    }
+
+    /// What is watched begins now: times count from here, and what went wrong before is history.
+    pub(crate) fn begin(&mut self, time: Millis) {
+        self.start = Some(time);
+        self.operation_errors.clear();
+        for row in self.vms.values_mut().chain([&mut self.whole]) {
+            row.errors.clear();
+            row.since = row.since.map(|_| time);
+            row.ended = row.ended.map(|_| time);
+        }
     }
 
     /// What the events tell of the state.
@@ -275,15 +297,42 @@ mod tests {
         let p = Paint::Plain;
         let mut lines = Vec::new();
         for (time, body) in [
-            (1_000, json!({"type": "operation", "id": "o", "kind": "create", "state": "running"})),
-            (1_000, json!({"type": "state", "state": "pending", "vms": {"0": "pending", "1": "pending"}})),
-            (1_100, json!({"type": "step", "name": "create network net", "vms": [], "outcome": "started"})),
-            (1_400, json!({"type": "step", "name": "create network net", "vms": [], "outcome": "succeeded"})),
-            (2_000, json!({"type": "state", "state": "running", "vms": {"0": "running", "1": "running"}})),
-            (2_000, json!({"type": "state", "state": "running", "vms": {"1": "running"}})),
-            (3_000, json!({"type": "step", "name": "basic", "vms": [0, 1], "outcome": "started"})),
-            (4_500, json!({"type": "step", "name": "basic", "vms": [0], "outcome": "succeeded"})),
-            (5_000, json!({"type": "step", "name": "basic", "vms": [1], "outcome": "failed", "error": "\n unreachable\nmore"})),
+            (
+                1_000,
+                json!({"type": "operation", "id": "o", "kind": "create", "state": "running"}),
+            ),
+            (
+                1_000,
+                json!({"type": "state", "state": "pending", "vms": {"0": "pending", "1": "pending"}}),
+            ),
+            (
+                1_100,
+                json!({"type": "step", "name": "create network net", "vms": [], "outcome": "started"}),
+            ),
+            (
+                1_400,
+                json!({"type": "step", "name": "create network net", "vms": [], "outcome": "succeeded"}),
+            ),
+            (
+                2_000,
+                json!({"type": "state", "state": "running", "vms": {"0": "running", "1": "running"}}),
+            ),
+            (
+                2_000,
+                json!({"type": "state", "state": "running", "vms": {"1": "running"}}),
+            ),
+            (
+                3_000,
+                json!({"type": "step", "name": "basic", "vms": [0, 1], "outcome": "started"}),
+            ),
+            (
+                4_500,
+                json!({"type": "step", "name": "basic", "vms": [0], "outcome": "succeeded"}),
+            ),
+            (
+                5_000,
+                json!({"type": "step", "name": "basic", "vms": [1], "outcome": "failed", "error": "\n unreachable\nmore"}),
+            ),
             (5_000, json!({"type": "log", "scope": "infra", "text": "x\n"})),
         ] {
             lines.extend(board.event(&event(time, body), p));
@@ -291,7 +340,10 @@ mod tests {
         let row = |board: &Board, vm: u32, now| board.vms[&vm].show(now, p);
         assert_eq!(row(&board, 0, 6_000), "running       5.0s");
         lines.extend(board.event(
-            &event(6_000, json!({"type": "state", "state": "unconfigured", "vms": {"0": "configured", "1": "unconfigured"}})),
+            &event(
+                6_000,
+                json!({"type": "state", "state": "unconfigured", "vms": {"0": "configured", "1": "unconfigured"}}),
+            ),
             p,
         ));
         assert_eq!(row(&board, 0, 60_000), "configured    5.0s");

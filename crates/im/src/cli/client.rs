@@ -20,7 +20,7 @@ use std::{fs, time::Duration, time::Instant};
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a question may take. Calls that change something have no limit: they may take many minutes.
-const READ: Duration = Duration::from_secs(120);
+const READ: Duration = Duration::from_mins(2);
 
 /// The headers under which a service may tell the id of an operation.
 pub(crate) const OPERATION_HEADERS: [&str; 2] = ["im-operation", "operation-id"];
@@ -208,9 +208,12 @@ impl Client {
     ) -> Result<T, CliError> {
         let text = self.get(path, query, "application/json", doing).await?;
         serde_json::from_str(&text).map_err(|e| {
-            CliError::new(Exit::Failed, format!("the answer to the request to {doing} makes no sense"))
-                .cause(e)
-                .hint(format!("is `{}` an infrastructure manager?", self.base()))
+            CliError::new(
+                Exit::Failed,
+                format!("the answer to the request to {doing} makes no sense"),
+            )
+            .cause(e)
+            .hint(format!("is `{}` an infrastructure manager?", self.base()))
         })
     }
 
@@ -241,8 +244,11 @@ impl Client {
     pub(crate) fn unreachable(&self, error: &reqwest::Error) -> CliError {
         let base = self.base();
         if error.is_timeout() && !error.is_connect() {
-            return CliError::new(Exit::Unreachable, format!("the service at {base} does not answer in time"))
-                .hint("ask again later; what it has accepted goes on");
+            return CliError::new(
+                Exit::Unreachable,
+                format!("the service at {base} does not answer in time"),
+            )
+            .hint("ask again later; what it has accepted goes on");
         }
         // reqwest names the URL first, which the message already does.
         let mut answer = CliError::new(Exit::Unreachable, format!("cannot reach the service at {base}"));
@@ -366,7 +372,11 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in ["http://localhost:8800", "https://im.example.org/im/", " http://[::1]:1 "] {
+        for good in [
+            "http://localhost:8800",
+            "https://im.example.org/im/",
+            " http://[::1]:1 ",
+        ] {
             assert!(base_url(good).is_ok(), "{good}");
         }
         for bad in ["localhost:8800", "ftp://x", "unix:///run/x", "http://", ""] {

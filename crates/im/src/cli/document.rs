@@ -7,11 +7,16 @@ use super::{
     ui::{Paint, Talk, Ui, count, printable},
 };
 use im_radl::{Colours, Diagnostic, Parsed};
-use std::{
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::Read as _, path::Path};
+
+/// Whether a document stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// It does: everything it names must be in it.
+    Whole,
+    /// It adds to what an infrastructure has, which this program does not know.
+    Part,
+}
 
 /// A document as it was read.
 pub(crate) struct Source {
@@ -48,13 +53,18 @@ impl Source {
         Ok(Self { name, text, language })
     }
 
-    /// What was found in it; `None` where this program cannot check the language by itself.
-    pub(crate) fn check(&self) -> Option<Parsed> {
-        match self.language {
-            Language::Radl => Some(im_radl::parse_text(&self.text)),
-            Language::Json => Some(im_radl::parse_json(&self.text)),
-            Language::Tosca => None,
+    /// What is found in it by itself; `None` where this program cannot check the language.
+    pub(crate) fn check(&self, scope: Scope) -> Option<Parsed> {
+        let mut parsed = match self.language {
+            Language::Radl => im_radl::parse_text(&self.text),
+            Language::Json => im_radl::parse_json(&self.text),
+            Language::Tosca => return None,
+        };
+        // What a document that cannot be read refers to means nothing.
+        if scope == Scope::Whole && parsed.is_ok() {
+            parsed.diagnostics.extend(im_radl::check(&parsed.document));
         }
+        Some(parsed)
     }
 
     /// Findings as people read them.
@@ -95,14 +105,11 @@ pub(crate) fn sum(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// Reads a document to send it: refused here if it is wrong, so that nothing is half done over there.
-pub(crate) fn to_send(args: &DocumentArgs, ui: &Ui) -> Result<Body, CliError> {
-    body_of(&args.file, args.format, args.no_check, ui)
-}
-
-/// The same for a file that a command may leave out.
-pub(crate) fn body_of(file: &PathBuf, format: Option<Language>, unchecked: bool, ui: &Ui) -> Result<Body, CliError> {
-    let source = Source::read(file, format)?;
-    if !unchecked && let Some(parsed) = source.check() {
+pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Body, CliError> {
+    let source = Source::read(&args.file, args.format)?;
+    if !args.no_check
+        && let Some(parsed) = source.check(scope)
+    {
         if !parsed.is_ok() {
             let mut error = CliError::new(
                 Exit::Failed,

@@ -125,7 +125,12 @@ impl CliError {
             let _ = writeln!(text, "{}", rendered.trim_end());
         }
         if let Some(operation) = &self.operation {
-            let _ = writeln!(text, "  {} {}", p.paint(Tone::Strong, "operation:"), printable(operation));
+            let _ = writeln!(
+                text,
+                "  {} {}",
+                p.paint(Tone::Strong, "operation:"),
+                printable(operation)
+            );
         }
         for hint in &self.hints {
             let _ = writeln!(text, "{} {hint}", p.paint(Tone::Name, "hint:"));

@@ -157,7 +157,12 @@ mod tests {
 
     #[test]
     fn half_a_description_is_no_error() {
-        for radl in [json!(null), json!([]), json!([1, {"class": 2}]), json!([{"class": "system", "state": "odd"}])] {
+        for radl in [
+            json!(null),
+            json!([]),
+            json!([1, {"class": 2}]),
+            json!([{"class": "system", "state": "odd"}]),
+        ] {
             let machine = Machine::read(0, &radl);
             assert_eq!((machine.state, machine.addresses().as_str()), (None, ""));
         }

@@ -3,6 +3,15 @@
 //! Talks to a service through its public API only, as anybody's client could. Nothing here sees the database, a cloud
 //! or a node; `im ssh` starts the system's `ssh`.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "an error ends the program; its size is of no weight"
+)]
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the interface is handed on as what it is, whatever its size"
+)]
+
 mod api;
 mod args;
 mod auth;

@@ -3,10 +3,10 @@
 use super::{
     board::{Board, Row, log_prefix},
     error::CliError,
-    ui::{Motion, Talk, Tone, Ui, printable},
+    ui::{Format, Motion, Talk, Tone, Ui, printable},
     watch::View,
 };
-use im_model::{Event, EventBody, LogScope, Millis};
+use im_model::{Event, EventBody, LogScope, Millis, VmId};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -132,7 +132,11 @@ impl View for Live {
     }
     fn state(&mut self, _: &Board, _: Option<&str>) {}
     fn notice(&mut self, text: &str) {
-        self.say(&format!("{} {}", self.ui.err.paint(Tone::Busy, "warning:"), printable(text)));
+        self.say(&format!(
+            "{} {}",
+            self.ui.err.paint(Tone::Busy, "warning:"),
+            printable(text)
+        ));
     }
     fn tick(&mut self, board: &Board, now: Millis) {
         self.frame += 1;
@@ -165,6 +169,11 @@ impl View for LogView {
         let EventBody::Log { scope, text } = &event.body else {
             return Ok(());
         };
+        if self.ui.format == Format::Json {
+            let wanted = self.only.is_none_or(|vm| *scope == LogScope::Vm(VmId(vm)));
+            // One document per line, so that a reader need not wait for the end.
+            return if wanted { self.ui.json_line(event) } else { Ok(()) };
+        }
         match (self.only, scope) {
             (Some(only), LogScope::Vm(vm)) if vm.0 == only => self.ui.text(&printable(text)),
             (Some(_), _) => Ok(()),

@@ -1,6 +1,6 @@
 //! Where the client's settings come from: options, environment, settings files, defaults - in that order.
 //!
-//! Files are INI: `$XDG_CONFIG_HOME/im/client.cfg` (section `[client]`) and, for what it does not say, im_client's
+//! Files are INI: `$XDG_CONFIG_HOME/im/client.cfg` (section `[client]`) and, for what it does not say, `im_client`'s
 //! `~/.im_client.cfg` and `./im_client.cfg` (section `[im_client]`). A file in the current folder may be anybody's, so
 //! it never sends the user's own credentials to an address of its choice, and runs no commands.
 
@@ -52,11 +52,13 @@ impl Settings {
     pub(crate) fn authorization(&self) -> Result<Secret, CliError> {
         let Some(file) = &self.auth else {
             let place = own_folder().map_or_else(|| "~/.config/im".to_owned(), |f| f.display().to_string());
-            return Err(CliError::usage("no credentials: the service wants to know who you are").hint(format!(
-                "write them to a file, one set per line (`type = InfrastructureManager; username = ME; password = \
+            return Err(
+                CliError::usage("no credentials: the service wants to know who you are").hint(format!(
+                    "write them to a file, one set per line (`type = InfrastructureManager; username = ME; password = \
                  SECRET`, then one per cloud), and name it with `--auth FILE`, in `IM_AUTH`, or put it at \
                  `{place}/auth.dat`"
-            )));
+                )),
+            );
         };
         auth::header_from_file(&file.path, file.commands)
     }

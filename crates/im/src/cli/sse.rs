@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn messages() {
-        let text = b": hello\n\nid: 1\nevent: state\ndata: {\"a\":1}\n\nid:2\ndata:x\ndata: y\n\ndata\n\nevent: lost\n\n";
+        let text =
+            b": hello\n\nid: 1\nevent: state\ndata: {\"a\":1}\n\nid:2\ndata:x\ndata: y\n\ndata\n\nevent: lost\n\n";
         let wanted = vec![
             (Some("1".into()), Some("state".into()), "{\"a\":1}".into()),
             (Some("2".into()), None, "x\ny".into()),
@@ -114,6 +115,9 @@ mod tests {
         let mut decoder = Decoder::default();
         let chunk = vec![b'x'; 1 << 20];
         let mut out = Vec::new();
-        assert_eq!((0..20).find_map(|_| decoder.feed(&chunk, &mut out).err()), Some(TooLong));
+        assert_eq!(
+            (0..20).find_map(|_| decoder.feed(&chunk, &mut out).err()),
+            Some(TooLong)
+        );
     }
 }

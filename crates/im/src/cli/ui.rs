@@ -161,6 +161,15 @@ impl Ui {
         write_out(text.as_bytes())
     }
 
+    /// Writes one of many results as JSON, on a line of its own.
+    #[allow(clippy::unused_self, reason = "every way of writing is asked of the interface")]
+    pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<(), CliError> {
+        let mut text = serde_json::to_string(value)
+            .map_err(|e| CliError::new(Exit::Failed, "the result cannot be written as JSON").cause(e))?;
+        text.push('\n');
+        write_out(text.as_bytes())
+    }
+
     /// Says something that is not the result.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if self.talk >= Talk::Normal && self.format == Format::Text {
@@ -290,6 +299,9 @@ mod tests {
 
     #[test]
     fn counts() {
-        assert_eq!((count(1, "VM"), count(0, "VM")), ("1 VM".to_owned(), "0 VMs".to_owned()));
+        assert_eq!(
+            (count(1, "VM"), count(0, "VM")),
+            ("1 VM".to_owned(), "0 VMs".to_owned())
+        );
     }
 }

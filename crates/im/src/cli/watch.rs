@@ -149,7 +149,7 @@ impl<'a> Watch<'a> {
 
     async fn follow(&mut self, view: &mut dyn View, timeout: Option<Duration>) -> Result<Outcome, CliError> {
         let mut signals = feed::open(self.client, self.id, 0);
-        let mut tick = tokio::time::interval(view.every().unwrap_or(Duration::from_secs(3600)));
+        let mut tick = tokio::time::interval(view.every().unwrap_or(Duration::from_hours(1)));
         let left = interrupted();
         tokio::pin!(left);
         let over: Pin<Box<dyn Future<Output = ()>>> = match timeout {
@@ -178,9 +178,13 @@ impl<'a> Watch<'a> {
         match signal {
             Signal::Event(event) => {
                 self.clock.heard(event.time);
-                self.note_operation(&event);
+                if self.note_operation(&event) {
+                    self.board.begin(event.time);
+                }
                 self.learn_names(&event, view).await;
                 let line = self.board.event(&event, self.client.ui().err);
+                // What happened before the operation that is watched is history.
+                let line = line.filter(|_| self.wanted().is_none() || self.operation.is_some());
                 view.event(&event, &self.board, line.as_deref())?;
                 if let Some(outcome) = self.halted() {
                     return Ok(Some(outcome));
@@ -213,13 +217,16 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn note_operation(&mut self, event: &Event) {
-        if let EventBody::Operation { id, state, error, .. } = &event.body
-            && self.wanted() == Some(id.as_str())
-        {
-            self.operation = Some(*state);
-            self.operation_error.clone_from(error);
+    /// Keeps the state of the operation that is watched; true when it is heard of for the first time.
+    fn note_operation(&mut self, event: &Event) -> bool {
+        let EventBody::Operation { id, state, error, .. } = &event.body else {
+            return false;
+        };
+        if self.wanted() != Some(id.as_str()) {
+            return false;
         }
+        self.operation_error.clone_from(error);
+        self.operation.replace(*state).is_none()
     }
 
     fn halted(&self) -> Option<Outcome> {

@@ -131,10 +131,7 @@ fn files_are_put_in_and_re_quoted() {
     .unwrap_err();
     assert!(text.message.contains("line 2"), "{}", text.message);
     let sent = header("id=one;type=X;private_key = file(key.pem)\n", &expander(dir.path())).unwrap();
-    assert_eq!(
-        decode(sent.expose())[0][2].1,
-        "-----BEGIN-----\na'b=c;d\n-----END-----"
-    );
+    assert_eq!(decode(sent.expose())[0][2].1, "-----BEGIN-----\na'b=c;d\n-----END-----");
     assert!(sent.expose().contains("\\\\n"));
     assert!(!sent.expose().contains('\n'));
 }
@@ -151,7 +148,12 @@ fn json_files_keep_their_types() {
 
 #[test]
 fn what_the_service_would_drop_is_refused() {
-    for line in ["type = A; password = a=b", "type = A; password =", "type = A;; x = y", "nonsense"] {
+    for line in [
+        "type = A; password = a=b",
+        "type = A; password =",
+        "type = A;; x = y",
+        "nonsense",
+    ] {
         assert!(encode(line).starts_with("error: line 1"), "{line}: {}", encode(line));
     }
     // Contract: one trailing `=` is read, a trailing `;` is fine.
@@ -162,7 +164,11 @@ fn what_the_service_would_drop_is_refused() {
 
 #[test]
 fn errors_do_not_quote_values() {
-    for text in ["type = A; password = hunter2=x", "[{\"password\": \"hunter2\" x}]", "[\"hunter2\"]"] {
+    for text in [
+        "type = A; password = hunter2=x",
+        "[{\"password\": \"hunter2\" x}]",
+        "[\"hunter2\"]",
+    ] {
         let error = header(text, &expander(Path::new("/"))).unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
@@ -176,6 +182,9 @@ fn commands_of_strangers_do_not_run() {
     };
     let error = header("type = A; password = command(echo x)", &stranger).unwrap_err();
     assert!(error.hints[0].contains("--auth"));
-    assert_eq!(encode("type = A; password = \"command(echo 'x y'; echo z)\""), "type = 'A'; password = 'x yz'");
+    assert_eq!(
+        encode("type = A; password = \"command(echo 'x y'; echo z)\""),
+        "type = 'A'; password = 'x yz'"
+    );
     assert!(encode("type = A; password = command(exit 3)").contains("failed"));
 }

@@ -9,7 +9,7 @@ use crate::cli::{
     args::{DocumentArgs, PowerArgs},
     board::{self, Board, first_line},
     client::{Answer, Body, Change, Client},
-    document,
+    document::{Scope, to_send},
     error::{CliError, Exit},
     progress,
     ui::{Format, Tone, Ui, count, elapsed, printable},
@@ -40,7 +40,7 @@ pub(crate) struct Ending<'a> {
 /// `im create`.
 pub(crate) async fn create(client: &Client, args: &DocumentArgs, detach: bool) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = document::to_send(args, ui)?;
+    let body = to_send(args, Scope::Whole, ui)?;
     let answer = client
         .change(Change {
             method: Method::POST,
@@ -77,8 +77,10 @@ fn created(text: &str) -> Result<String, CliError> {
         .unwrap_or_else(|| text.trim().to_owned());
     let id = api::last_segment(&uri);
     if id.is_empty() {
-        return Err(CliError::new(Exit::Failed, "the service did not tell the id of the infrastructure")
-            .hint("`im list` shows what it accepted"));
+        return Err(
+            CliError::new(Exit::Failed, "the service did not tell the id of the infrastructure")
+                .hint("`im list` shows what it accepted"),
+        );
     }
     Ok(id.to_owned())
 }
@@ -92,7 +94,7 @@ pub(crate) async fn add(
     detach: bool,
 ) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = document::to_send(args, ui)?;
+    let body = to_send(args, Scope::Part, ui)?;
     let id = api::resolve(client, typed).await?;
     let change = Change {
         method: Method::POST,
@@ -209,7 +211,7 @@ pub(crate) async fn power(client: &Client, args: &PowerArgs, word: &str, done: &
 /// `im alter`.
 pub(crate) async fn alter(client: &Client, typed: &str, vm: u32, args: &DocumentArgs) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = document::to_send(args, ui)?;
+    let body = to_send(args, Scope::Part, ui)?;
     let id = api::resolve(client, typed).await?;
     let json = ui.format == Format::Json;
     let change = Change {
@@ -221,7 +223,11 @@ pub(crate) async fn alter(client: &Client, typed: &str, vm: u32, args: &Document
         doing: "alter the machine",
     };
     let Some(answer) = or_interrupted(client.change(change)).await else {
-        return Ok(left(ui, &id, &format!("`im show {id} {vm}` tells what has become of it")));
+        return Ok(left(
+            ui,
+            &id,
+            &format!("`im show {id} {vm}` tells what has become of it"),
+        ));
     };
     let answer = answer?;
     match serde_json::from_str::<Value>(&answer.text) {
@@ -291,12 +297,18 @@ pub(crate) async fn destroy(
 async fn confirmed(client: &Client, ids: &[String]) -> Result<bool, CliError> {
     let ui = client.ui();
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::usage("destroying takes everything away, and nobody is here to be asked")
-            .hint("say that you mean it with `--yes`"));
+        return Err(
+            CliError::usage("destroying takes everything away, and nobody is here to be asked")
+                .hint("say that you mean it with `--yes`"),
+        );
     }
     for id in ids {
         let vms = api::vms(client, id).await?;
-        ui.write_err(&format!("{} with {}", ui.err.paint(Tone::Strong, id), count(vms.len(), "machine")));
+        ui.write_err(&format!(
+            "{} with {}",
+            ui.err.paint(Tone::Strong, id),
+            count(vms.len(), "machine")
+        ));
     }
     ui.write_err("Destroy all of it? [y/N]");
     let mut word = String::new();
@@ -374,7 +386,11 @@ pub(crate) async fn watch_to_end(client: &Client, ending: Ending<'_>) -> Result<
                 Format::Text => ui.note(format!("{} is gone, after {}", ending.id, since(start))),
             }
             // Whoever waited for it to be configured did not get it.
-            Ok(if matches!(ending.goal, Goal::Gone { .. }) { Exit::Ok } else { Exit::Failed })
+            Ok(if matches!(ending.goal, Goal::Gone { .. }) {
+                Exit::Ok
+            } else {
+                Exit::Failed
+            })
         }
         Outcome::Halted {
             operation,
@@ -419,7 +435,11 @@ async fn settled(
     let numbers: Vec<u32> = state.vm_states.keys().copied().collect();
     let shown = if numbers.len() <= 64 { numbers.as_slice() } else { &[] };
     let machines = machines(client, id, shown, state).await;
-    let exit = if state.state == VmState::Configured { Exit::Ok } else { Exit::Failed };
+    let exit = if state.state == VmState::Configured {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    };
     if ui.format == Format::Json {
         ui.json(&json!({
             "id": id,
@@ -445,7 +465,9 @@ async fn settled(
     }
     if exit == Exit::Ok {
         if let Some(first) = numbers.first() {
-            ui.hint(format!("`im ssh {id}` logs in to vm {first}; `im destroy {id}` removes all of it"));
+            ui.hint(format!(
+                "`im ssh {id}` logs in to vm {first}; `im destroy {id}` removes all of it"
+            ));
         }
         return Ok(exit);
     }
@@ -459,7 +481,10 @@ async fn settled(
             ui.write_err(&format!("{} {what}", ui.err.paint(Tone::Bad, "error:")));
         }
     }
-    let bad = state.vm_states.iter().find(|(_, s)| matches!(s, VmState::Failed | VmState::Unconfigured));
+    let bad = state
+        .vm_states
+        .iter()
+        .find(|(_, s)| matches!(s, VmState::Failed | VmState::Unconfigured));
     match bad {
         Some((vm, _)) => ui.hint(format!(
             "`im log {id} {vm}` shows what went wrong on vm {vm}; `im reconfigure {id}` tries again"
@@ -480,9 +505,13 @@ fn summary(ui: &Ui, machines: &[crate::cli::machine::Machine]) -> Vec<String> {
             );
             let name = printable(&m.system).into_owned();
             let addresses = m.addresses();
-            format!("  vm {:<3} {name:<width$}  {state}  {}", m.number, printable(&addresses))
-                .trim_end()
-                .to_owned()
+            format!(
+                "  vm {:<3} {name:<width$}  {state}  {}",
+                m.number,
+                printable(&addresses)
+            )
+            .trim_end()
+            .to_owned()
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{
     args::Language,
-    document::{Source, json, sum},
+    document::{Scope, Source, json, sum},
     error::{CliError, Exit},
     ui::{Format, Tone, Ui},
 };
@@ -15,7 +15,7 @@ pub(crate) fn check(files: &[PathBuf], format: Option<Language>, ui: Ui) -> Resu
     let mut results = Vec::new();
     for file in files {
         let source = Source::read(file, format)?;
-        let Some(parsed) = source.check() else {
+        let Some(parsed) = source.check(Scope::Whole) else {
             return Err(
                 CliError::usage(format!("`{}` is TOSCA, which cannot be checked yet", source.name))
                     .hint("RADL can, in plain and in JSON form; if it is RADL, say so with `--format radl`"),

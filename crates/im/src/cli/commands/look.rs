@@ -11,24 +11,51 @@ use crate::cli::{
     ui::{Format, Tone, Ui, printable},
     watch::{Goal, Outcome, Watch},
 };
-use comfy_table::{Table, presets};
 use futures::{StreamExt as _, stream};
 use im_model::VmState;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A table without lines, as the other tools of a shell print them.
-pub(crate) fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(head.to_vec());
-    table
+/// A cell: its text and how it is painted.
+type Cell = (String, Option<Tone>);
+
+fn plain(text: impl Into<String>) -> Cell {
+    (text.into(), None)
 }
 
-/// Prints a table with cells that are left-aligned and nothing at the ends of lines.
-pub(crate) fn print_table(ui: &Ui, table: &Table) -> Result<(), CliError> {
-    for line in table.to_string().lines() {
-        ui.line(line.strip_prefix(' ').unwrap_or(line).trim_end())?;
+fn state_cell(state: Option<VmState>) -> Cell {
+    state.map_or_else(|| plain("?"), |s| (s.as_str().to_owned(), Some(board::tone(s))))
+}
+
+/// Prints columns without lines between them, as the other tools of a shell do.
+fn print_table(ui: &Ui, head: &[&str], rows: &[Vec<Cell>]) -> Result<(), CliError> {
+    let head: Vec<Cell> = head.iter().map(|h| ((*h).to_owned(), Some(Tone::Strong))).collect();
+    let width = |column: usize| {
+        let cells = std::iter::once(&head).chain(rows);
+        cells
+            .filter_map(|row| row.get(column))
+            .map(|(text, _)| text.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut line = String::new();
+        for (index, ((text, tone), width)) in row.iter().zip(&widths).enumerate() {
+            // The last cell that says something ends the line.
+            let last = row.iter().skip(index + 1).all(|(text, _)| text.is_empty());
+            let pad = if last {
+                0
+            } else {
+                width.saturating_sub(text.chars().count()) + 2
+            };
+            line.push_str(&tone.map_or_else(|| text.clone(), |tone| ui.out.paint(tone, text)));
+            line.push_str(&" ".repeat(pad));
+            if last {
+                break;
+            }
+        }
+        ui.line(line)?;
     }
     Ok(())
 }
@@ -78,16 +105,22 @@ pub(crate) async fn list(client: &Client, filter: Option<&str>, long: bool) -> R
             ui.json(&rows)?;
         }
         Format::Text => {
-            let mut table = table(&["ID", "STATE", "VMS", "NAME"]);
-            for (id, state, name) in &rows {
-                let (word, vms) = match state {
-                    Some(s) => (painted(*ui, s.state), s.vm_states.len().to_string()),
-                    None => ("?".to_owned(), "?".to_owned()),
-                };
-                let name = name.as_deref().map(printable).unwrap_or_default();
-                table.add_row(vec![id.clone(), word, vms, name.into_owned()]);
-            }
-            print_table(ui, &table)?;
+            let rows: Vec<Vec<Cell>> = rows
+                .iter()
+                .map(|(id, state, name)| {
+                    let vms = state
+                        .as_ref()
+                        .map_or_else(|| "?".to_owned(), |s| s.vm_states.len().to_string());
+                    let name = name.as_deref().map(printable).unwrap_or_default();
+                    vec![
+                        plain(id),
+                        state_cell(state.as_ref().map(|s| s.state)),
+                        plain(vms),
+                        plain(name),
+                    ]
+                })
+                .collect();
+            print_table(ui, &["ID", "STATE", "VMS", "NAME"], &rows)?;
         }
     }
     Ok(Exit::Ok)
@@ -117,7 +150,11 @@ pub(crate) async fn show(
     let json = ui.format == Format::Json;
     if radl {
         let text = api::property(client, &id, "radl", &[]).await?;
-        if json { ui.json(&json!({ "radl": text }))? } else { ui.text(&printable(&text))? }
+        if json {
+            ui.json(&json!({ "radl": text }))?;
+        } else {
+            ui.text(&printable(&text))?;
+        }
         return Ok(Exit::Ok);
     }
     let Some(vm) = vm else {
@@ -125,7 +162,11 @@ pub(crate) async fn show(
     };
     let mut path = path([&id, "vms", &vm.to_string()]);
     path.extend(property.map(str::to_owned));
-    let doing = if property.is_some() { "show the property" } else { "show the machine" };
+    let doing = if property.is_some() {
+        "show the property"
+    } else {
+        "show the machine"
+    };
     if json {
         let answer: Value = client.get_json(&path, doing).await?;
         ui.json(&answer)?;
@@ -145,10 +186,16 @@ async fn overview(client: &Client, id: &str) -> Result<Exit, CliError> {
     let state = api::state(client, id).await?;
     let machines = machines(client, id, &numbers, &state).await;
     if ui.format == Format::Json {
-        ui.json(&json!({"id": id, "state": state.state, "vms": machines.iter().map(machine_json).collect::<Vec<_>>()}))?;
+        ui.json(
+            &json!({"id": id, "state": state.state, "vms": machines.iter().map(machine_json).collect::<Vec<_>>()}),
+        )?;
         return Ok(Exit::Ok);
     }
-    ui.line(format!("{}  {}", ui.out.paint(Tone::Strong, id), painted(*ui, state.state)))?;
+    ui.line(format!(
+        "{}  {}",
+        ui.out.paint(Tone::Strong, id),
+        painted(*ui, state.state)
+    ))?;
     print_machines(ui, &machines)?;
     Ok(Exit::Ok)
 }
@@ -181,22 +228,24 @@ pub(crate) fn machine_json(machine: &Machine) -> Value {
 }
 
 /// Prints machines as a table.
-pub(crate) fn print_machines(ui: &Ui, machines: &[Machine]) -> Result<(), CliError> {
+fn print_machines(ui: &Ui, machines: &[Machine]) -> Result<(), CliError> {
     if machines.is_empty() {
         ui.note("it has no machines");
         return Ok(());
     }
-    let mut table = table(&["VM", "SYSTEM", "STATE", "ADDRESSES", "CLOUD"]);
-    for machine in machines {
-        table.add_row(vec![
-            machine.number.to_string(),
-            printable(&machine.system).into_owned(),
-            machine.state.map_or_else(|| "?".to_owned(), |s| painted(*ui, s)),
-            printable(&machine.addresses()).into_owned(),
-            printable(&machine.cloud).into_owned(),
-        ]);
-    }
-    print_table(ui, &table)
+    let rows: Vec<Vec<Cell>> = machines
+        .iter()
+        .map(|machine| {
+            vec![
+                plain(machine.number.to_string()),
+                plain(printable(&machine.system)),
+                state_cell(machine.state),
+                plain(printable(&machine.addresses())),
+                plain(printable(&machine.cloud)),
+            ]
+        })
+        .collect();
+    print_table(ui, &["VM", "SYSTEM", "STATE", "ADDRESSES", "CLOUD"], &rows)
 }
 
 /// `im state`.
@@ -241,15 +290,14 @@ pub(crate) async fn log(
     if follow {
         return follow_log(client, &id, vm).await;
     }
-    let (text, key) = match vm {
-        Some(vm) => (api::vm_log(client, &id, vm).await?, "contmsg"),
-        None => {
-            let query: Vec<_> = header.then(|| ("headeronly", "yes".to_owned())).into_iter().collect();
-            (api::property(client, &id, "contmsg", &query).await?, "contmsg")
-        }
+    let text = if let Some(vm) = vm {
+        api::vm_log(client, &id, vm).await?
+    } else {
+        let query: Vec<_> = header.then(|| ("headeronly", "yes".to_owned())).into_iter().collect();
+        api::property(client, &id, "contmsg", &query).await?
     };
     match ui.format {
-        Format::Json => ui.json(&json!({ key: text }))?,
+        Format::Json => ui.json(&json!({ "contmsg": text }))?,
         Format::Text if text.is_empty() => ui.note("the log is empty; configuration has not begun"),
         Format::Text => ui.text(&printable(&text))?,
     }
@@ -262,8 +310,13 @@ async fn follow_log(client: &Client, id: &str, vm: Option<u32>) -> Result<Exit, 
     let mut watch = Watch::new(client, id, Goal::Settled { operation: None });
     match watch.run(&mut view, None).await? {
         Outcome::Settled(state) => {
-            let state = vm.and_then(|vm| state.vm_states.get(&vm).copied()).unwrap_or(state.state);
-            ui.note(format!("nothing is under way any more: {}", ui.err.paint(board::tone(state), state.as_str())));
+            let state = vm
+                .and_then(|vm| state.vm_states.get(&vm).copied())
+                .unwrap_or(state.state);
+            ui.note(format!(
+                "nothing is under way any more: {}",
+                ui.err.paint(board::tone(state), state.as_str())
+            ));
         }
         Outcome::Gone => ui.note("the infrastructure is gone"),
         Outcome::Halted { operation, state, .. } => {
@@ -280,7 +333,10 @@ mod tests {
 
     #[test]
     fn names_of_documents() {
-        assert_eq!(name_of("description x ( name = 'My cluster' )").as_deref(), Some("My cluster"));
+        assert_eq!(
+            name_of("description x ( name = 'My cluster' )").as_deref(),
+            Some("My cluster")
+        );
         assert_eq!(name_of("network n ()"), None);
         assert_eq!(name_of("nonsense ("), None);
     }

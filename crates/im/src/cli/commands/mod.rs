@@ -6,8 +6,9 @@ mod look;
 pub(crate) mod ssh;
 
 use super::{
-    args::{Cli, Command},
+    args::{Cli, Command, DocumentArgs},
     client::Client,
+    document::{Scope, to_send},
     error::{CliError, Exit},
     settings::{Decided, Settings},
     ui::{Format, Ui},
@@ -42,8 +43,9 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
             vms,
             detach,
         } => {
-            let body = match &file {
-                Some(file) => Some(super::document::body_of(file, format, no_check, ui)?),
+            let document = file.map(|file| DocumentArgs { file, format, no_check });
+            let body = match &document {
+                Some(document) => Some(to_send(document, Scope::Part, ui)?),
                 None => None,
             };
             change::reconfigure(&client()?, &id, body, &vms, detach.detach).await

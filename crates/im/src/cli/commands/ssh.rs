@@ -36,7 +36,11 @@ pub(crate) fn answer_as_askpass() -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     };
     let written = writeln!(std::io::stdout().lock(), "{password}");
-    Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Some(if written.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// `im ssh`.
@@ -48,8 +52,8 @@ pub(crate) async fn ssh(client: &Client, typed: &str, number: u32, command: &[St
         let front = Machine::read(0, &api::vm(client, &id, 0).await?);
         hops.push(hop(&front, &id)?);
     }
-    let folder = tempfile::tempdir()
-        .map_err(|e| CliError::new(Exit::Failed, "cannot make a folder for the keys").cause(e))?;
+    let folder =
+        tempfile::tempdir().map_err(|e| CliError::new(Exit::Failed, "cannot make a folder for the keys").cause(e))?;
     let known = known_hosts(&id)?;
     let call = Call::new(&hops, command, folder.path(), &known)?;
     let program = std::env::current_exe()
@@ -107,8 +111,11 @@ fn hop(machine: &Machine, id: &str) -> Result<Hop, CliError> {
         (Some(host), _) => (host, login.port),
         (None, Some(host)) => (host, 22),
         (None, None) => {
-            return Err(CliError::new(Exit::Failed, format!("vm {number} has no address"))
-                .hint(format!("`im show {id}` shows its state; `im log {id} {number}` what happened")));
+            return Err(
+                CliError::new(Exit::Failed, format!("vm {number} has no address")).hint(format!(
+                    "`im show {id}` shows its state; `im log {id} {number}` what happened"
+                )),
+            );
         }
     };
     let user = login.user.clone().unwrap_or_else(|| "root".to_owned());
@@ -120,12 +127,16 @@ fn hop(machine: &Machine, id: &str) -> Result<Hop, CliError> {
     };
     for (what, text) in [("address", host), ("user", &user)] {
         if !plain(text) {
-            return Err(CliError::new(Exit::Failed, format!("the {what} of vm {number} is not one")).cause(format!("{text:?}")));
+            return Err(
+                CliError::new(Exit::Failed, format!("the {what} of vm {number} is not one")).cause(format!("{text:?}")),
+            );
         }
     }
     if login.proxy.is_some() {
-        return Err(CliError::new(Exit::Failed, format!("vm {number} is behind a proxy host"))
-            .cause("this version cannot log in through one"));
+        return Err(
+            CliError::new(Exit::Failed, format!("vm {number} is behind a proxy host"))
+                .cause("this version cannot log in through one"),
+        );
     }
     Ok(Hop {
         host: host.clone(),
@@ -190,7 +201,8 @@ impl Call {
         }
         if let Some(password) = &hop.login.password {
             set("NumberOfPasswordPrompts=1".to_owned());
-            self.passwords.push((format!("{}@{}", hop.user, hop.host), password.clone()));
+            self.passwords
+                .push((format!("{}@{}", hop.user, hop.host), password.clone()));
         }
         Ok(options)
     }
@@ -223,7 +235,11 @@ fn known_hosts(id: &str) -> Result<PathBuf, CliError> {
         .join("im")
         .join("known_hosts");
     fs::create_dir_all(&cache).map_err(|e| {
-        CliError::new(Exit::Failed, format!("cannot make the folder `{}` for host keys", cache.display())).cause(e)
+        CliError::new(
+            Exit::Failed,
+            format!("cannot make the folder `{}` for host keys", cache.display()),
+        )
+        .cause(e)
     })?;
     let name: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     Ok(cache.join(name))
@@ -234,32 +250,47 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn machine(number: u32, system: serde_json::Value) -> Machine {
-        Machine::read(number, &json!([{"class": "network", "id": "pub", "outbound": "yes", "outports": "40000-22"},
-            {"class": "network", "id": "net"}, system]))
+    fn machine(number: u32, system: &serde_json::Value) -> Machine {
+        Machine::read(
+            number,
+            &json!([{"class": "network", "id": "pub", "outbound": "yes", "outports": "40000-22"},
+            {"class": "network", "id": "net"}, system]),
+        )
     }
 
     fn front() -> Machine {
-        machine(0, json!({"class": "system", "id": "front", "net_interface.0.connection": "net", "net_interface.0.ip": "10.0.0.2",
+        machine(
+            0,
+            &json!({"class": "system", "id": "front", "net_interface.0.connection": "net", "net_interface.0.ip": "10.0.0.2",
             "net_interface.1.connection": "pub", "net_interface.1.ip": "127.0.0.1",
-            "disk.0.os.credentials.username": "root", "disk.0.os.credentials.password": "s3cret"}))
+            "disk.0.os.credentials.username": "root", "disk.0.os.credentials.password": "s3cret"}),
+        )
     }
 
     fn worker(ip: &str, user: &str) -> Machine {
-        machine(1, json!({"class": "system", "id": "worker", "net_interface.0.connection": "net", "net_interface.0.ip": ip,
-            "disk.0.os.credentials.username": user, "disk.0.os.credentials.private_key": "KEY\n"}))
+        machine(
+            1,
+            &json!({"class": "system", "id": "worker", "net_interface.0.connection": "net", "net_interface.0.ip": ip,
+            "disk.0.os.credentials.username": user, "disk.0.os.credentials.private_key": "KEY\n"}),
+        )
     }
 
     #[test]
     fn through_the_front() {
         let folder = tempfile::tempdir().unwrap();
-        let hops = [hop(&worker("10.0.0.3", "cloudadm"), "abc").unwrap(), hop(&front(), "abc").unwrap()];
+        let hops = [
+            hop(&worker("10.0.0.3", "cloudadm"), "abc").unwrap(),
+            hop(&front(), "abc").unwrap(),
+        ];
         let command = ["uname".to_owned(), "-a".to_owned()];
         let call = Call::new(&hops, &command, folder.path(), Path::new("/k h")).unwrap();
         let text = call.arguments.join("\n");
         assert!(text.ends_with("cloudadm@10.0.0.3\nuname\n-a"), "{text}");
         assert!(text.contains("-W '[%h]:%p' root@127.0.0.1"), "{text}");
-        assert!(text.contains("'-p' '40000'") && text.contains("UserKnownHostsFile=\"/k h\""), "{text}");
+        assert!(
+            text.contains("'-p' '40000'") && text.contains("UserKnownHostsFile=\"/k h\""),
+            "{text}"
+        );
         assert!(!text.contains("s3cret") && !text.contains("KEY"), "{text}");
         assert_eq!(call.passwords[0].0, "root@127.0.0.1");
         assert_eq!(fs::read_to_string(folder.path().join("key-0")).unwrap(), "KEY\n");
@@ -267,10 +298,15 @@ mod tests {
 
     #[test]
     fn what_is_no_address_becomes_no_argument() {
-        for (ip, user) in [("-oProxyCommand=x", "root"), ("10.0.0.1", "-l"), ("a b", "root"), ("$(x)", "root")] {
+        for (ip, user) in [
+            ("-oProxyCommand=x", "root"),
+            ("10.0.0.1", "-l"),
+            ("a b", "root"),
+            ("$(x)", "root"),
+        ] {
             assert!(hop(&worker(ip, user), "abc").is_err(), "{ip} {user}");
         }
-        assert!(hop(&machine(4, json!({"class": "system", "id": "x"})), "abc").is_err());
+        assert!(hop(&machine(4, &json!({"class": "system", "id": "x"})), "abc").is_err());
         assert!(hop(&worker("fe80::1", "root"), "abc").is_ok());
     }
 }
