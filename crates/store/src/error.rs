@@ -32,6 +32,12 @@ pub enum StoreError {
     /// The key file does not open what is in the database.
     #[error("{0}")]
     WrongKey(String),
+    /// The key file is missing, damaged or open to others. The text says what to do.
+    #[error("{0}")]
+    KeyFile(String),
+    /// What was asked for makes no sense or is not in this version; asking again does not help.
+    #[error("{0}")]
+    Refused(String),
     /// Another process has the database (SQLite serves one).
     #[error("{0}")]
     Locked(String),

@@ -8,9 +8,13 @@
 //! Never here: HTTP, clouds, the meaning of an operation.
 
 mod error;
+mod keys;
 mod rows;
+mod sqlite;
 mod traits;
 
 pub use error::{StoreError, StoreResult};
+pub use keys::KeyRing;
 pub use rows::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, Submission, Submitted, Write};
+pub use sqlite::{Clock, SqliteOptions, SqliteStore, parse_data_db};
 pub use traits::{OperationFilter, Store};

@@ -4,8 +4,12 @@ use crate::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, StoreRe
 use async_trait::async_trait;
 use im_model::{
     BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
+    StepEventKind,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Which operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,19 @@ pub trait Store: Send + Sync + 'static {
     async fn operation(&self, id: &OperationId) -> StoreResult<Option<Operation>>;
     /// The log of an operation, in the order written.
     async fn step_events(&self, id: &OperationId) -> StoreResult<Vec<StepEvent>>;
+    /// Number of steps in an operation's plan, and how many of them have ended; kept when the plan is dropped. Zeros
+    /// for an operation that is not stored.
+    async fn step_counts(&self, id: &OperationId) -> StoreResult<(usize, usize)> {
+        let plan = self.operation(id).await?.and_then(|operation| operation.plan);
+        let ended: BTreeSet<_> = self
+            .step_events(id)
+            .await?
+            .iter()
+            .filter(|e| ends(&e.kind))
+            .map(|e| e.step)
+            .collect();
+        Ok((plan.map_or(ended.len(), |plan| plan.steps.len()), ended.len()))
+    }
     /// The feed after a number, oldest first, at most `limit`.
     async fn events(&self, infra: &InfraId, after: u64, limit: usize) -> StoreResult<Vec<Event>>;
     /// One log, whole.
@@ -72,4 +89,17 @@ pub trait Store: Send + Sync + 'static {
     async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>>;
     /// Infrastructures that are not deleted, newest saved first.
     async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>>;
+    /// A number that changes whenever the answer of [`Store::list`] may have: a list made after reading it is as good
+    /// as a new one while it stays the same. `None`: cannot be told without asking.
+    fn list_stamp(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Nothing more happens to the step, but for its undoing.
+fn ends(kind: &StepEventKind) -> bool {
+    !matches!(
+        kind,
+        StepEventKind::Started { .. } | StepEventKind::Failed { last: false, .. }
+    )
 }

@@ -1,0 +1,205 @@
+//! Tables, and what is checked when a database is opened.
+//!
+//! Names begin with `im_`: a database of the original service (table `inf_list`) is left as it is. Columns in plain
+//! are those that queries need; `doc`, `body` and the like are sealed.
+//!
+//! `im_infrastructure` is split from `im_document`: the first is written by every commit and is small.
+
+use super::db;
+use crate::{KeyRing, StoreError, StoreResult, keys::Place};
+use im_model::Deployment;
+use ring::rand::{SecureRandom, SystemRandom};
+use sqlx::{Row, SqliteConnection};
+
+/// Raised by each change of the tables; older databases are brought up to it when opened.
+const SCHEMA: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE im_meta (
+    name TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT;
+CREATE TABLE im_infrastructure (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL,
+    broken INTEGER NOT NULL DEFAULT 0,
+    seq INTEGER NOT NULL,
+    feed INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    saved INTEGER NOT NULL,
+    saved_n INTEGER NOT NULL,
+    deleted INTEGER NOT NULL
+) STRICT;
+CREATE INDEX im_infrastructure_owner ON im_infrastructure (owner) WHERE owner IS NOT NULL;
+CREATE INDEX im_infrastructure_saved ON im_infrastructure (saved_n) WHERE deleted = 0;
+CREATE TABLE im_document (
+    infra INTEGER PRIMARY KEY,
+    owners BLOB NOT NULL,
+    doc BLOB NOT NULL
+) STRICT;
+CREATE TABLE im_owner (
+    name BLOB NOT NULL,
+    infra INTEGER NOT NULL,
+    PRIMARY KEY (name, infra)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX im_owner_infra ON im_owner (infra);
+CREATE TABLE im_vm (
+    infra INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    doc BLOB NOT NULL,
+    UNIQUE (infra, id)
+) STRICT;
+CREATE TABLE im_resource (
+    infra INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    doc BLOB NOT NULL,
+    UNIQUE (infra, key)
+) STRICT;
+CREATE TABLE im_operation (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    infra INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    plan_format INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    cancel INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    steps INTEGER NOT NULL DEFAULT 0,
+    error BLOB,
+    request BLOB,
+    resolved BLOB,
+    plan BLOB
+) STRICT;
+CREATE INDEX im_operation_infra ON im_operation (infra, n);
+CREATE INDEX im_operation_due ON im_operation (infra) WHERE final = 0;
+CREATE TABLE im_step_event (
+    operation INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    body BLOB,
+    UNIQUE (operation, n)
+) STRICT;
+CREATE TABLE im_event (
+    infra INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (infra, n)
+) STRICT;
+CREATE TABLE im_log (
+    infra INTEGER NOT NULL,
+    scope INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    text BLOB NOT NULL,
+    UNIQUE (infra, scope, n)
+) STRICT;
+CREATE TABLE im_blob (
+    id TEXT PRIMARY KEY,
+    text BLOB NOT NULL
+) STRICT;
+";
+
+const CHECK: Place<'static> = Place {
+    table: "im_meta",
+    key: "key_check",
+    column: "value",
+};
+const CHECK_TEXT: &str = "these are the keys";
+
+/// Whether the database has our tables.
+pub(super) async fn present(conn: &mut SqliteConnection) -> StoreResult<bool> {
+    let row = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'im_meta'")
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?;
+    Ok(row.is_some())
+}
+
+/// Makes the tables, or checks that they are of a version and under a key that we know. Runs in a transaction of the
+/// caller.
+pub(super) async fn prepare(conn: &mut SqliteConnection, keys: &KeyRing, database: &str) -> StoreResult<Deployment> {
+    let name = if present(conn).await? {
+        check_version(conn, database).await?;
+        check_key(conn, keys, database).await?;
+        meta(conn, "deployment").await?
+    } else {
+        make(conn, keys).await?
+    };
+    Ok(Deployment {
+        secret: keys.mark_secret(&name),
+        name,
+    })
+}
+
+async fn make(conn: &mut SqliteConnection, keys: &KeyRing) -> StoreResult<String> {
+    sqlx::raw_sql(TABLES).execute(&mut *conn).await.map_err(db)?;
+    let mut bytes = [0; 4];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| StoreError::Database("the system gives no random numbers".to_owned()))?;
+    let name = format!("im{}", hex::encode(bytes));
+    set(conn, "schema", SCHEMA).await?;
+    set(conn, "deployment", name.clone()).await?;
+    set(conn, "key_check", keys.seal(CHECK, CHECK_TEXT.as_bytes())?).await?;
+    Ok(name)
+}
+
+async fn check_version(conn: &mut SqliteConnection, database: &str) -> StoreResult<()> {
+    let found: i64 = meta(conn, "schema").await?;
+    if found == SCHEMA {
+        return Ok(());
+    }
+    Err(StoreError::Unreadable {
+        what: format!("the database {database}"),
+        why: format!("its tables are of version {found}, this program knows version {SCHEMA}: use a newer program"),
+    })
+}
+
+async fn check_key(conn: &mut SqliteConnection, keys: &KeyRing, database: &str) -> StoreResult<()> {
+    let sealed: Vec<u8> = meta(conn, "key_check").await?;
+    match keys.open_text(CHECK, sealed) {
+        Ok(text) if text == CHECK_TEXT => Ok(()),
+        _ => Err(StoreError::WrongKey(format!(
+            "the keys in {} do not open the database {database}: put back the key file that was used with it, or move \
+             the database away to begin with an empty one",
+            keys.origin()
+        ))),
+    }
+}
+
+async fn meta<T>(conn: &mut SqliteConnection, name: &'static str) -> StoreResult<T>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    let unreadable = |why: String| StoreError::Unreadable {
+        what: format!("{name} of im_meta"),
+        why,
+    };
+    let row = sqlx::query("SELECT value FROM im_meta WHERE name = ?")
+        .bind(name)
+        .fetch_optional(conn)
+        .await
+        .map_err(db)?
+        .ok_or_else(|| unreadable("it is not there".to_owned()))?;
+    row.try_get(0).map_err(|e| unreadable(e.to_string()))
+}
+
+async fn set<'t, T>(conn: &mut SqliteConnection, name: &'static str, value: T) -> StoreResult<()>
+where
+    T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    sqlx::query("INSERT INTO im_meta (name, value) VALUES (?, ?)")
+        .bind(name)
+        .bind(value)
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
+}
