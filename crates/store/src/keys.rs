@@ -84,7 +84,7 @@ impl RingKey {
         Self { id, bytes }
     }
     fn line(&self) -> Zeroizing<String> {
-        let digits = Zeroizing::new(hex::encode(&*self.bytes));
+        let digits = Zeroizing::new(hex::encode(*self.bytes));
         Zeroizing::new(format!("{} {}\n", hex::encode(self.id), *digits))
     }
     fn derive(&self, salt: &[u8]) -> StoreResult<LessSafeKey> {

@@ -1,5 +1,5 @@
 //! Rows for the tests of the store.
-#![allow(dead_code, missing_docs, clippy::missing_panics_doc)] // each test uses some of it
+#![allow(dead_code, clippy::unwrap_used, missing_docs, clippy::missing_panics_doc)] // each test uses some of it
 
 use im_model::{
     Account, AuthLine, BlobId, CloudRef, Configured, ContextRun, Credentials, Frozen, InfraId, Infrastructure,
