@@ -269,53 +269,8 @@ async fn a_final_operation_keeps_only_its_outcome() {
     let store = SqliteStore::temporary().await.unwrap();
     let fence = created(&store, "i").await;
     let id = OperationId::from("i-op");
-    let plan = Arc::new(Plan {
-        steps: (0..3)
-            .map(|_| im_model::Step {
-                unit: im_model::Unit::Infra,
-                after: Vec::new(),
-                always: false,
-                action: im_model::Action::Run {
-                    name: "n".into(),
-                    args: Arc::new(Value::Null),
-                },
-            })
-            .collect(),
-    });
-    let failure = StepFailure {
-        message: "no".into(),
-        temporary: true,
-    };
-    let events = [
-        step("i-op", 0, StepEventKind::Started { attempt: 2 }),
-        step(
-            "i-op",
-            0,
-            StepEventKind::Succeeded {
-                output: Arc::new(json!({ "id": 7 })),
-            },
-        ),
-        step(
-            "i-op",
-            1,
-            StepEventKind::Failed {
-                failure: failure.clone(),
-                attempt: 0,
-                last: false,
-            },
-        ),
-        step(
-            "i-op",
-            1,
-            StepEventKind::Failed {
-                failure,
-                attempt: 1,
-                last: true,
-            },
-        ),
-        step("i-op", 2, StepEventKind::Skipped),
-        step("i-op", 1, StepEventKind::Undone),
-    ];
+    let plan = Arc::new(plan_of(3));
+    let events = six_events();
     let mut writes = vec![
         Write::Resolved {
             id: id.clone(),
@@ -488,4 +443,57 @@ fn step(operation: &str, step: u32, kind: StepEventKind) -> StepEvent {
         step: StepId(step),
         kind,
     }
+}
+
+fn plan_of(steps: usize) -> Plan {
+    let step = im_model::Step {
+        unit: im_model::Unit::Infra,
+        after: Vec::new(),
+        always: false,
+        action: im_model::Action::Run {
+            name: "n".into(),
+            args: Arc::new(Value::Null),
+        },
+    };
+    Plan {
+        steps: vec![step; steps],
+    }
+}
+
+/// One of each kind, of the three steps of `i-op`.
+fn six_events() -> [StepEvent; 6] {
+    let failure = StepFailure {
+        message: "no".into(),
+        temporary: true,
+    };
+    [
+        step("i-op", 0, StepEventKind::Started { attempt: 2 }),
+        step(
+            "i-op",
+            0,
+            StepEventKind::Succeeded {
+                output: Arc::new(json!({ "id": 7 })),
+            },
+        ),
+        step(
+            "i-op",
+            1,
+            StepEventKind::Failed {
+                failure: failure.clone(),
+                attempt: 0,
+                last: false,
+            },
+        ),
+        step(
+            "i-op",
+            1,
+            StepEventKind::Failed {
+                failure,
+                attempt: 1,
+                last: true,
+            },
+        ),
+        step("i-op", 2, StepEventKind::Skipped),
+        step("i-op", 1, StepEventKind::Undone),
+    ]
 }

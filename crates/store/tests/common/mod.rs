@@ -89,6 +89,7 @@ pub(crate) fn vm(id: u32, state: VmState) -> Vm {
         configured: Configured::Unfinished,
         cloud: Arc::new(cloud()),
         account: Some(Account::new("dummy")),
+        operation: Some(OperationId::from("op")),
         cloud_id: None,
         base: BlobId::from("blob"),
         own: BTreeMap::from([("net_interface.0.ip".to_owned(), json!("10.0.0.1"))]),
