@@ -1,0 +1,119 @@
+//! Request bodies: documents, within bounds.
+
+use crate::{
+    accept::{list_header, quoted, types},
+    call::Call,
+    failure::Failure,
+};
+use axum::{
+    body::{Bytes, to_bytes},
+    http::{StatusCode, header},
+};
+use im_radl::{Diagnostic, Document, Parsed, first_error};
+use std::error::Error as _;
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Radl,
+    RadlJson,
+    Tosca,
+}
+
+impl Written {
+    fn from_content_type(content_type: &str) -> Result<Self, Failure> {
+        let mut any = false;
+        for kind in types(content_type) {
+            any = true;
+            match kind {
+                "application/json" => return Ok(Self::RadlJson),
+                "text/yaml" => return Ok(Self::Tosca),
+                "text/plain" | "*/*" | "text/*" => return Ok(Self::Radl),
+                _ => {}
+            }
+        }
+        if !any {
+            return Ok(Self::Radl);
+        }
+        Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("Unsupported Media Type {}", quoted(types(content_type))),
+        ))
+    }
+}
+
+/// The document in the body. An empty body is an empty document, whatever its type says.
+pub(crate) async fn document(call: &mut Call) -> Result<Document, Failure> {
+    let bytes = read(call).await?;
+    if bytes.is_empty() {
+        return Ok(Document::default());
+    }
+    let content_type = list_header(call.headers(), &header::CONTENT_TYPE);
+    let written = Written::from_content_type(&content_type)?;
+    if written == Written::Tosca {
+        return Err(Failure::later(
+            "TOSCA documents come with a later version: send RADL (Content-Type: text/plain or application/json)",
+        ));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        Failure::bad(format!(
+            "Error parsing request body: it is not UTF-8 (byte {})",
+            e.valid_up_to()
+        ))
+    })?;
+    let parsed = match written {
+        Written::RadlJson => im_radl::parse_json(text),
+        Written::Radl | Written::Tosca => im_radl::parse_text(text),
+    };
+    accept(parsed)
+}
+
+fn accept(parsed: Parsed) -> Result<Document, Failure> {
+    match parsed.into_result() {
+        Ok((document, _)) => Ok(document),
+        Err(diagnostics) => Err(refuse(diagnostics)),
+    }
+}
+
+fn refuse(diagnostics: Vec<Diagnostic>) -> Failure {
+    let first = first_error(&diagnostics).unwrap_or_default();
+    Failure::document(format!("Error parsing request body: {first}"), diagnostics)
+}
+
+async fn read(call: &mut Call) -> Result<Bytes, Failure> {
+    let limit = call.options().max_body;
+    to_bytes(call.take_body(), limit).await.map_err(|e| {
+        let too_long = e
+            .source()
+            .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        if too_long {
+            Failure::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("The request body is larger than {limit} bytes"),
+            )
+        } else {
+            Failure::bad("Error parsing request body: it did not arrive as a whole")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_documents() {
+        for (content_type, written) in [
+            ("", Written::Radl),
+            ("text/plain; charset=utf-8", Written::Radl),
+            ("*/*", Written::Radl),
+            ("application/json", Written::RadlJson),
+            ("text/x-yaml", Written::Tosca),
+            ("application/yaml", Written::Tosca),
+            ("image/png, text/*", Written::Radl),
+        ] {
+            assert_eq!(Written::from_content_type(content_type).ok(), Some(written), "{content_type}");
+        }
+        assert!(Written::from_content_type("application/x-www-form-urlencoded").is_err());
+    }
+}
