@@ -1,7 +1,7 @@
 //! Content negotiation: which form of an answer a caller can read. Pure.
 
-use axum::http::{HeaderMap, StatusCode, header};
 use crate::failure::Failure;
+use axum::http::{HeaderMap, StatusCode, header};
 use std::{borrow::Cow, fmt::Write as _};
 
 /// The forms that most answers have.

@@ -43,7 +43,10 @@ pub(crate) fn empty() -> Response {
 pub(crate) fn json<T: Serialize>(value: &T) -> Answer {
     let body = serde_json::to_vec(value).map_err(|e| {
         tracing::error!("an answer cannot be written as JSON: {e}");
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written as JSON")
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the answer cannot be written as JSON",
+        )
     })?;
     Ok(with(JSON, body))
 }

@@ -1,7 +1,7 @@
 //! The base of URIs in answers: how the client reached us, as far as it can be believed. Pure.
 
 use crate::Options;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri, header, uri::Authority};
 use std::net::IpAddr;
 
 /// `<scheme>://<host>[:port][<prefix>]`, without a slash at its end.
@@ -24,17 +24,12 @@ pub(crate) fn host(uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>, options
 }
 
 /// `<scheme>://<host>[:port]`, and the prefix that a proxy has taken away.
-fn reached<'a>(
-    uri: &Uri,
-    headers: &'a HeaderMap,
-    peer: Option<IpAddr>,
-    options: &Options,
-) -> (String, &'a str) {
+fn reached<'a>(uri: &Uri, headers: &'a HeaderMap, peer: Option<IpAddr>, options: &Options) -> (String, &'a str) {
     let mut scheme = if options.tls { "https" } else { "http" };
     // HTTP/2 has no Host header but an authority.
     let named = uri
         .authority()
-        .map(|a| a.as_str())
+        .map(Authority::as_str)
         .or_else(|| headers.get(header::HOST).and_then(|h| h.to_str().ok()));
     let mut host = named.filter(|h| is_authority(h)).unwrap_or(&options.fallback_host);
     let mut port = None;
@@ -103,9 +98,8 @@ fn is_prefix(text: &str) -> bool {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && !port.contains(']') && !(name.contains(':') && !name.ends_with(']')) => {
-            name
-        }
+        // `[::1]:80`, `name:80`; not `[::1]` and not a bare `::1`.
+        Some((name, _)) if name.ends_with(']') || !(name.is_empty() || name.contains(':')) => name,
         _ => host,
     }
 }
@@ -130,7 +124,10 @@ mod tests {
 
     #[test]
     fn host_decides() {
-        assert_eq!(of(&[("host", "im.example:8800")], "192.0.2.1", "/"), "http://im.example:8800");
+        assert_eq!(
+            of(&[("host", "im.example:8800")], "192.0.2.1", "/"),
+            "http://im.example:8800"
+        );
         assert_eq!(of(&[], "192.0.2.1", "/"), "http://localhost:8800");
         assert_eq!(of(&[("host", "a\"><b")], LOCAL, "/im/"), "http://localhost:8800/im");
         assert_eq!(of(&[("host", "[::1]:80")], LOCAL, ""), "http://[::1]:80");
@@ -170,7 +167,11 @@ mod tests {
             ("x-forwarded-prefix", "im"),
             ("x-forwarded-prefix", "/<x>"),
         ] {
-            assert_eq!(of(&[("host", "h"), (name, value)], LOCAL, ""), "http://h", "{name}: {value}");
+            assert_eq!(
+                of(&[("host", "h"), (name, value)], LOCAL, ""),
+                "http://h",
+                "{name}: {value}"
+            );
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::{
     body::{Bytes, to_bytes},
     http::{StatusCode, header},
 };
+use http_body_util::LengthLimitError;
 use im_radl::{Diagnostic, Document, Parsed, first_error};
 use std::error::Error as _;
 
@@ -83,9 +84,7 @@ fn refuse(diagnostics: Vec<Diagnostic>) -> Failure {
 async fn read(call: &mut Call) -> Result<Bytes, Failure> {
     let limit = call.options().max_body;
     to_bytes(call.take_body(), limit).await.map_err(|e| {
-        let too_long = e
-            .source()
-            .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        let too_long = e.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         if too_long {
             Failure::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -112,7 +111,11 @@ mod tests {
             ("application/yaml", Written::Tosca),
             ("image/png, text/*", Written::Radl),
         ] {
-            assert_eq!(Written::from_content_type(content_type).ok(), Some(written), "{content_type}");
+            assert_eq!(
+                Written::from_content_type(content_type).ok(),
+                Some(written),
+                "{content_type}"
+            );
         }
         assert!(Written::from_content_type("application/x-www-form-urlencoded").is_err());
     }

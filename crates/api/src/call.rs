@@ -3,8 +3,9 @@
 use crate::{
     Options,
     accept::{self, Form, list_header},
-    base, query,
+    base,
     failure::{Failure, within},
+    query,
     rest::Shared,
 };
 use axum::{
@@ -15,14 +16,19 @@ use im_auth::{AuthError, Caller, header_text, parse_header};
 use im_model::{Credentials, InfraId, VmId};
 use im_service::{Manager, ServiceError};
 use percent_encoding::percent_decode_str;
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio_util::sync::CancellationToken;
 
 /// A request on its way through a handler.
 pub(crate) struct Call {
     shared: Arc<Shared>,
     parts: Parts,
-    body: Body,
+    /// Never locked: bodies cannot be shared between threads, and a call in a handler is.
+    body: Mutex<Body>,
     peer: Option<IpAddr>,
     /// Length of the prefix before the path that routes know.
     skip: usize,
@@ -33,7 +39,7 @@ impl Call {
         Self {
             shared,
             parts,
-            body,
+            body: Mutex::new(body),
             peer,
             skip,
         }
@@ -57,7 +63,8 @@ impl Call {
     }
 
     pub(crate) fn take_body(&mut self) -> Body {
-        std::mem::replace(&mut self.body, Body::empty())
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(body, Body::empty())
     }
 
     /// A segment of the path, decoded.

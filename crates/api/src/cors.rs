@@ -34,7 +34,10 @@ pub(crate) fn preflight(allowed: &str, method: &Method, headers: &HeaderMap) -> 
     let (status, body) = if refused.is_empty() {
         (StatusCode::OK, "OK".to_owned())
     } else {
-        (StatusCode::BAD_REQUEST, format!("Disallowed CORS {}", refused.join(", ")))
+        (
+            StatusCode::BAD_REQUEST,
+            format!("Disallowed CORS {}", refused.join(", ")),
+        )
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -207,7 +207,11 @@ pub(crate) fn within(prefix: &str) -> impl Fn(ServiceError) -> Failure {
 pub(crate) fn within_or(prefix: &str, generic: &str) -> impl Fn(ServiceError) -> Failure {
     move |error| {
         let status = status(&error);
-        let prefix = if status == StatusCode::BAD_REQUEST { generic } else { prefix };
+        let prefix = if status == StatusCode::BAD_REQUEST {
+            generic
+        } else {
+            prefix
+        };
         let message = format!("{prefix}: {error}");
         let (diagnostics, operation) = match error {
             ServiceError::BadDocument { diagnostics, .. } => (diagnostics, None),

@@ -18,7 +18,9 @@ struct Range {
 
 /// An entry that is neither an address nor a range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{entry:?} is neither an address nor a range: write a list such as `127.0.0.1, ::1, 10.0.0.0/8`, or `*` for all")]
+#[error(
+    "{entry:?} is neither an address nor a range: write a list such as `127.0.0.1, ::1, 10.0.0.0/8`, or `*` for all"
+)]
 pub struct TrustedProxiesError {
     /// The entry.
     pub entry: String,

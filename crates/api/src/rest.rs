@@ -1,8 +1,9 @@
 //! The service as a whole: prefix, preflight, route, time limit, and the answer to whatever went wrong.
 
 use crate::{
-    Options, base,
+    Options,
     accept::list_header,
+    base,
     call::Call,
     cors,
     failure::{Answer, Failure},
@@ -43,11 +44,7 @@ pub struct Rest {
 impl Rest {
     /// The API over `manager`. When `stop` is cancelled, streams of events end.
     pub fn new(manager: Arc<dyn Manager>, options: Options, stop: CancellationToken) -> Self {
-        let shared = Shared {
-            manager,
-            options,
-            stop,
-        };
+        let shared = Shared { manager, options, stop };
         Self {
             shared: Arc::new(shared),
             peer: None,

@@ -13,7 +13,7 @@ use tower::service_fn;
 /// Credentials hold keys and certificates: clients may send this much of headers, and a bit.
 const MAX_HEADERS: u32 = 192 << 10;
 /// Somebody who connects and says nothing does not keep a socket.
-const FIRST_REQUEST: Duration = Duration::from_secs(60);
+const FIRST_REQUEST: Duration = Duration::from_mins(1);
 
 /// Files of the server's key and certificate (PEM).
 #[derive(Clone, Debug)]
@@ -43,16 +43,16 @@ pub async fn serve(
     http.http1().max_buf_size(2 * MAX_HEADERS as usize).pipeline_flush(true);
     http.http2()
         .max_header_list_size(MAX_HEADERS)
-        .keep_alive_interval(Duration::from_secs(60));
+        .keep_alive_interval(Duration::from_mins(1));
     let connections = service_fn(move |peer: SocketAddr| {
         let rest = rest.for_peer(peer.ip());
         async move { Ok::<_, Infallible>(rest) }
     });
-    let stopper = tokio::spawn(async move {
+    let waiting = tokio::spawn(async move {
         stop.cancelled().await;
         handle.graceful_shutdown(Some(grace));
     });
-    let served = match tls {
+    let result = match tls {
         None => server.acceptor(NoDelayAcceptor::new()).serve(connections).await,
         Some(files) => {
             let config = RustlsConfig::from_pem_file(&files.certificate, &files.key).await?;
@@ -60,6 +60,6 @@ pub async fn serve(
             server.acceptor(acceptor).serve(connections).await
         }
     };
-    stopper.abort();
-    served
+    waiting.abort();
+    result
 }

@@ -51,7 +51,11 @@ pub(crate) async fn add(mut call: Call) -> Answer {
 pub(crate) async fn destroy(call: Call) -> Answer {
     const PREFIX: &str = "Error Destroying Inf";
     let credentials = call.credentials()?;
-    let force = if call.flag("force", false)? { Force::Yes } else { Force::No };
+    let force = if call.flag("force", false)? {
+        Force::Yes
+    } else {
+        Force::No
+    };
     let reply = reply(call.flag("async", false)?);
     let caller = call.login(credentials, PREFIX).await?;
     let accepted = call
@@ -76,7 +80,11 @@ pub(crate) async fn property(call: Call) -> Answer {
             answer::member("state", &state)
         }
         "contmsg" => {
-            let how_much = if call.flag("headeronly", false)? { ContMsg::HeaderOnly } else { ContMsg::Full };
+            let how_much = if call.flag("headeronly", false)? {
+                ContMsg::HeaderOnly
+            } else {
+                ContMsg::Full
+            };
             let form = call.form(TEXT)?;
             let caller = call.login(credentials, PREFIX).await?;
             let text = call

@@ -1,8 +1,9 @@
 //! All infrastructures of a caller: list them, create one.
 
 use crate::{
-    answer, body,
+    answer,
     answer::URI_LIST,
+    body,
     call::Call,
     failure::{Answer, Failure, within},
 };

@@ -23,7 +23,9 @@ pub(crate) fn command() -> Failure {
 /// `PUT /infrastructures`.
 pub(crate) async fn import(call: Call) -> Answer {
     call.credentials()?;
-    Err(Failure::later("Imports come with a later version: nothing was imported"))
+    Err(Failure::later(
+        "Imports come with a later version: nothing was imported",
+    ))
 }
 
 /// `POST /infrastructures/<id>/authorization`.
@@ -45,7 +47,9 @@ pub(crate) async fn cloud(call: Call) -> Answer {
     if !matches!(&*name, "images" | "quotas") {
         return Err(Failure::word("param", &name, &["images", "quotas"]));
     }
-    Err(Failure::later("Images and quotas of clouds can be listed in a later version"))
+    Err(Failure::later(
+        "Images and quotas of clouds can be listed in a later version",
+    ))
 }
 
 /// `GET /stats`.

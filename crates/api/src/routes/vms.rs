@@ -12,7 +12,7 @@ use crate::{
 use axum::http::StatusCode;
 use im_model::{Power, VmId};
 use im_radl::{Feature, Features, Number};
-use im_service::{Reply, ServiceError, VmView};
+use im_service::{Reply, ServiceError};
 use serde_json::{Map, Value};
 
 /// `GET /infrastructures/<id>/vms/<vm>`.
@@ -27,17 +27,13 @@ pub(crate) async fn info(call: Call) -> Answer {
         .vm(&caller, &call.infra(), vm)
         .await
         .map_err(within_or(PREFIX, "Error Getting VM info"))?;
-    match form {
-        Form::Own => Ok(answer::text(match view.document.system(&view.system) {
-            Some(system) => im_radl::print_vm(&view.document.networks, system),
-            None => im_radl::print(&view.document),
-        })),
-        Form::Json => radl(&view),
+    let document = &view.document;
+    match (form, document.system(&view.system)) {
+        (Form::Own, Some(system)) => Ok(answer::text(im_radl::print_vm(&document.networks, system))),
+        (Form::Own, None) => Ok(answer::text(im_radl::print(document))),
+        (Form::Json, Some(system)) => answer::member("radl", &im_radl::vm_to_json(&document.networks, system)),
+        (Form::Json, None) => answer::member("radl", &im_radl::to_json(document)),
     }
-}
-
-fn radl(view: &VmView) -> Answer {
-    answer::member("radl", &im_radl::to_json(&view.document))
 }
 
 /// `PUT /infrastructures/<id>/vms/<vm>`.
@@ -55,7 +51,7 @@ pub(crate) async fn alter(mut call: Call) -> Answer {
         .map_err(within(PREFIX))?;
     let response = match form {
         Form::Own => answer::text(im_radl::print(&accepted.value.document)),
-        Form::Json => radl(&accepted.value)?,
+        Form::Json => answer::member("radl", &im_radl::to_json(&accepted.value.document))?,
     };
     Ok(answer::operation(response, accepted.operation.as_ref()))
 }
