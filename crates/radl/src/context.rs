@@ -43,14 +43,33 @@ impl Contextualize {
 }
 
 impl Document {
-    /// What contextualization runs. Without `contextualize`, or with one that holds options only: for every system
+    /// What contextualization runs; nothing if no item is for Ansible, though those for cloud-init still take part in
+    /// launching ([`Document::cloud_init_items`]). Without `contextualize`, or with one that holds options only: for every system
     /// that has a configure of its name, that one, at step 1.
     pub fn effective_items(&self) -> ContextPlan {
         match &self.contextualize {
             Some(all) if all.is_empty() => ContextPlan::Disabled,
-            Some(all) if !all.items.is_empty() => ContextPlan::Items(all.items.iter().map(Into::into).collect()),
+            Some(all) if !all.items.is_empty() => {
+                if !all.items.iter().any(ContextItem::is_ansible) {
+                    return ContextPlan::Disabled;
+                }
+                // What another tool would run, nobody runs.
+                let known = all
+                    .items
+                    .iter()
+                    .filter(|item| item.is_ansible() || item.is_cloud_init());
+                ContextPlan::Items(known.map(Into::into).collect())
+            }
             _ => ContextPlan::Items(self.default_items()),
         }
+    }
+
+    /// The configures that cloud-init runs on VMs of a system, in order.
+    pub fn cloud_init_items(&self, system: &str) -> impl Iterator<Item = &str> {
+        let items = self.contextualize.iter().flat_map(|all| &all.items);
+        items
+            .filter(move |item| item.system == system && item.is_cloud_init())
+            .map(|item| item.configure.as_str())
     }
 
     fn default_items(&self) -> Vec<PlannedItem> {

@@ -159,7 +159,12 @@ impl ContextItem {
         self.step.map_or(0, Number::as_i64)
     }
 
-    /// Whether cloud-init runs it, not Ansible.
+    /// Whether Ansible runs it.
+    pub fn is_ansible(&self) -> bool {
+        self.tool.as_deref().is_none_or(|tool| tool == "Ansible")
+    }
+
+    /// Whether cloud-init runs it.
     pub fn is_cloud_init(&self) -> bool {
         self.tool.as_deref() == Some("cloud_init")
     }

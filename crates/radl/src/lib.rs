@@ -10,6 +10,7 @@ mod context;
 mod diagnostic;
 mod document;
 mod feature;
+mod format;
 mod grouping;
 mod hints;
 mod json;
@@ -36,6 +37,7 @@ pub use document::{
     AnsibleHost, Configure, ContextItem, Contextualize, Deploy, Description, Document, Network, Recipe, System,
 };
 pub use feature::{Conflict, Entry, Feature, Features, MergeError, Missing, Soft};
+pub use format::format_text;
 pub use grouping::DeployGroup;
 pub use json::{parse_json, parse_json_with, to_ansible_json, to_json, vm_to_json};
 pub use lex::is_ident;

@@ -113,7 +113,9 @@ fn write_feature(f: &mut Formatter<'_>, name: &str, feature: &Feature, first: &m
         Feature::Number(interval) => {
             for end in interval.ends() {
                 and(f, first)?;
-                write!(f, "{name} {} {}{}", end.op, end.value, end.unit)?;
+                // `1 .5` is not `1.5`.
+                let space = if end.unit.starts_with('.') { " " } else { "" };
+                write!(f, "{name} {} {}{space}{}", end.op, end.value, end.unit)?;
             }
             Ok(())
         }

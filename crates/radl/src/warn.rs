@@ -20,6 +20,14 @@ pub(crate) fn look(document: &Document, sink: &mut Sink) {
     }
     unused_networks(document, sink);
     unused_configures(document, sink);
+    for item in document.contextualize.iter().flat_map(|all| &all.items) {
+        if !item.is_ansible() && !item.is_cloud_init() {
+            let tool = item.tool.as_deref().unwrap_or_default();
+            let message = format!("Nobody runs configure `{}`: `{tool}` is no known tool", item.configure);
+            let warning = Diagnostic::warning(codes::SUSPICIOUS, message).at(item.at);
+            sink.push(warning.hint("the tools are `Ansible` and `cloud_init`"));
+        }
+    }
     for deploy in &document.deploys {
         if deploy.count() == 0 {
             let message = format!(

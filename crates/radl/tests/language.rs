@@ -149,6 +149,9 @@ fn what_contextualization_runs() {
         Some(vec![other])
     );
     assert!(accepted(base).is_context_disabled("b"));
+    let cloud = format!("{base} contextualize (system b configure a with cloud_init)");
+    assert_eq!(plan(&cloud), None);
+    assert_eq!(accepted(&cloud).cloud_init_items("b").collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]

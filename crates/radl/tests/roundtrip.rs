@@ -40,7 +40,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn value(deeper: BoxedStrategy<Features>) -> impl Strategy<Value = Feature> {
-    let unit = select(vec!["", "M", "GiB", "k", "ECU"]);
+    let unit = select(vec!["", "M", "GiB", "k", "ECU", ".5"]);
     let list = vec(text(), 0..4).prop_filter("is the empty list", |list| list != &[String::new()]);
     prop_oneof![
         4 => text().prop_map(Feature::text),
@@ -188,7 +188,7 @@ proptest! {
     fn anything_of_words_is_read(words in vec(select(vec![
         "network", "system", "a", "(", ")", "and", "=", "'x'", "5", "M", "contains", "soft", "[", "]", ",", "\n",
         "configure", "@begin", "\n@end", "contextualize", "step", "with", "option", "deploy", "description", "ansible",
-        ">=", "x", "'", "\\", "@input.x@", "#", "disk.0.size", "'random(9)'",
+        ">=", "x", "'", "\\", "@input.x@", "#", "disk.0.size", "'random(9)'", ".5",
     ]), 0..60)) {
         let text = words.join(" ");
         let parsed = parse(&text);
