@@ -229,21 +229,16 @@ fn clause(nodes: &[Node<'_>], indent: usize, follows: &str, out: &mut Out) {
             }
             Node::Group(group) => {
                 let room = WIDEST.saturating_sub(indent * 2 + line.len() + follows.len());
-                match inline(group).filter(|text| text.len() + 3 <= room) {
-                    Some(text) => {
-                        line.push_str(" (");
-                        line.push_str(&text);
-                        line.push(')');
-                    }
-                    None => {
-                        line.push_str(" (");
-                        line.extend(group.behind_open.iter().flat_map(|comment| [" ", comment]));
-                        out.line(indent, line.trim_start());
-                        group_lines(group, indent + 1, out);
-                        line.clear();
-                        line.push(')');
-                    }
+                line.push_str(" (");
+                if let Some(text) = inline(group).filter(|text| text.len() + 3 <= room) {
+                    line.push_str(&text);
+                } else {
+                    line.extend(group.behind_open.iter().flat_map(|comment| [" ", comment]));
+                    out.line(indent, line.trim_start());
+                    group_lines(group, indent + 1, out);
+                    line.clear();
                 }
+                line.push(')');
                 previous = None;
             }
         }

@@ -9,6 +9,7 @@ mod codes;
 mod context;
 mod diagnostic;
 mod document;
+mod explain;
 mod feature;
 mod format;
 mod grouping;
@@ -36,6 +37,7 @@ pub use diagnostic::{Colours, Diagnostic, Note, Severity, first_error};
 pub use document::{
     AnsibleHost, Configure, ContextItem, Contextualize, Deploy, Description, Document, Network, Recipe, System,
 };
+pub use explain::{PAGES, Page, explain};
 pub use feature::{Conflict, Entry, Feature, Features, MergeError, Missing, Soft};
 pub use format::format_text;
 pub use grouping::DeployGroup;
