@@ -14,13 +14,13 @@ pub fn print(document: &Document) -> String {
     document.to_string()
 }
 
-/// Networks and one system: what is shown of a VM.
+/// Networks and one system, as a document of nothing else is printed: what is shown of a VM.
 pub fn print_vm(networks: &[Network], system: &System) -> String {
     let mut out = String::new();
     for network in networks {
         let _ = writeln!(out, "{network}");
     }
-    let _ = write!(out, "{system}");
+    let _ = writeln!(out, "{system}");
     out
 }
 

@@ -97,3 +97,30 @@ fn prints_of_the_original() {
     println!("{count} read");
     assert!(count > 0);
 }
+
+/// The examples of the repository have nothing to remark on.
+#[test]
+fn examples_are_clean() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join("..")
+        .join("examples");
+    let mut count = 0;
+    for entry in fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "radl") {
+            let text = fs::read_to_string(&path).unwrap();
+            let parsed = parse(&text);
+            let found: Vec<_> = parsed
+                .diagnostics
+                .iter()
+                .cloned()
+                .chain(check(&parsed.document))
+                .collect();
+            assert!(found.is_empty(), "{}: {found:?}", path.display());
+            round_trips(&path.display().to_string(), &parsed.document);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}

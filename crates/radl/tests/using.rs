@@ -195,3 +195,20 @@ fn documents_are_serialised_whole() {
     assert_eq!(print(&again), print(&document));
     assert_eq!(again, document);
 }
+
+#[test]
+fn a_vm_is_printed_as_a_document() {
+    let mut document = read("network n (outbound = 'yes') network m () system a (cpu.count = 1)");
+    let vm = im_radl::print_vm(&document.networks, &document.systems[0]);
+    assert_eq!(vm, print(&document));
+    assert_eq!(
+        vm,
+        "network n ( outbound = 'yes' )\nnetwork m (  )\nsystem a (\ncpu.count = 1\n)\n\n"
+    );
+    let json = im_radl::vm_to_json(&document.networks, &document.systems[0]);
+    assert_eq!(json, im_radl::to_json(&document));
+    document.set_name("x");
+    assert_eq!(document.name(), Some("x"));
+    let ansible = im_radl::to_ansible_json(&document).to_string();
+    assert!(ansible.contains(r#""cpu_count":1"#), "{ansible}");
+}
