@@ -1,50 +1,51 @@
 //! The engine's face: submit, wait, read, update, subscribe, stop.
 
-use crate::{EngineOptions, Workflow};
+use crate::{
+    EngineOptions, Workflow,
+    inner::Inner,
+    owner::{Note, operation_event},
+    state::apply,
+};
 use im_model::{Event, InfraId, Infrastructure, OpState, Operation, OperationId};
 use im_store::{InfraState, Release, Store, StoreError, StoreResult, Submission, Write};
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::{sync::broadcast, time::Instant};
 
 /// Carries operations to their end, whatever crashes in between.
 pub struct Engine {
-    store: Arc<dyn Store>,
-    workflow: Arc<dyn Workflow>,
-    options: EngineOptions,
-    feeds: Mutex<HashMap<InfraId, broadcast::Sender<Arc<Event>>>>,
-    stopping: CancellationToken,
+    inner: Arc<Inner>,
 }
 
 impl Engine {
     /// Claims what nobody carries out and goes on with it.
-    #[allow(clippy::unused_async)]
     pub async fn start(
         store: Arc<dyn Store>,
         workflow: Arc<dyn Workflow>,
         options: EngineOptions,
     ) -> StoreResult<Arc<Self>> {
-        Ok(Arc::new(Self {
-            store,
-            workflow,
-            options,
-            feeds: Mutex::default(),
-            stopping: CancellationToken::new(),
-        }))
-    }
-
-    /// The application.
-    pub fn workflow(&self) -> &Arc<dyn Workflow> {
-        &self.workflow
+        let inner = Inner::new(store, workflow, options);
+        inner.claim_due().await?;
+        let renewer = Arc::clone(&inner);
+        inner.spawn(async move { renew(renewer).await });
+        let looker = Arc::clone(&inner);
+        inner.spawn(async move {
+            loop {
+                tokio::time::sleep(looker.options.poll).await;
+                if looker.stopping.is_cancelled() {
+                    return;
+                }
+                if let Err(error) = looker.claim_due().await {
+                    tracing::warn!("looking for operations to take up: {error}");
+                }
+            }
+        });
+        Ok(Arc::new(Self { inner }))
     }
 
     /// The database.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.inner.store
     }
 
     /// Stores an operation (and its infrastructure, for a create) durably, then carries it out. Returns once it is
@@ -54,49 +55,122 @@ impl Engine {
         &self,
         operation: Operation,
         infrastructure: Option<Infrastructure>,
-        writes: Vec<Write>,
+        mut writes: Vec<Write>,
         supersede_all: bool,
     ) -> StoreResult<()> {
+        let inner = &self.inner;
         let infra = operation.infra.clone();
-        let submitted = self
-            .store
-            .submit(Submission {
-                operation: Arc::new(operation),
-                infrastructure: infrastructure.map(Arc::new),
-                writes,
-                supersede_all,
-                instance: self.options.instance.clone(),
-                lease_ms: self.options.lease_ms(),
-            })
-            .await?;
-        self.publish(&infra, submitted.events);
-        Ok(())
+        writes.push(Write::Event(operation_event(&operation)));
+        let operation = Arc::new(operation);
+        let infrastructure = infrastructure.map(Arc::new);
+        let submission = Submission {
+            operation: Arc::clone(&operation),
+            infrastructure: infrastructure.clone(),
+            writes,
+            supersede_all,
+            instance: inner.options.instance.clone(),
+            lease_ms: inner.options.lease_ms(),
+        };
+        loop {
+            if let Some(owner) = inner.active(&infra) {
+                match owner.submit(submission.clone()).await {
+                    // Released or lost meanwhile.
+                    Err(StoreError::Fenced { .. }) => {}
+                    answer => return answer,
+                }
+            }
+            let gate = inner.gate(&infra);
+            let _guard = gate.lock().await;
+            if inner.active(&infra).is_some() {
+                continue;
+            }
+            let submitted = inner.submit_to_store(submission.clone()).await?;
+            inner.uncache(&infra);
+            inner.publish(&infra, submitted.events);
+            let Some(claim) = submitted.claim else {
+                return Ok(());
+            };
+            // A new infrastructure has no rows but those that were handed over.
+            let seed = infrastructure.map(|infra| {
+                let mut state = InfraState {
+                    infra,
+                    vms: BTreeMap::new(),
+                    resources: BTreeMap::new(),
+                    seq: submitted.seq,
+                };
+                for write in &submission.writes {
+                    apply(&mut state, write);
+                }
+                (state, operation)
+            });
+            if let Err(error) = inner.own(claim, seed).await {
+                // It is stored and it is ours: it will be taken up as soon as it can be read.
+                tracing::error!(%infra, "cannot be taken up: {error}");
+                inner.reclaim_later(&infra);
+            }
+            return Ok(());
+        }
     }
 
     /// Gives an operation that waits for credentials, or is stuck, a new request, and lets it go on. `false`: it does
     /// not wait (any more), or another instance has it.
     pub async fn resume(&self, operation: &OperationId, request: Value) -> StoreResult<bool> {
-        let Some(row) = self.store.operation(operation).await? else {
+        let Some(row) = self.inner.store.operation(operation).await? else {
             return Ok(false);
         };
         if !matches!(row.state, OpState::WaitingCredentials | OpState::Stuck) {
             return Ok(false);
         }
-        let id = operation.clone();
-        self.update(&row.infra, move |_| {
-            vec![Write::Request {
-                id,
-                request: Arc::new(request),
-            }]
-        })
-        .await
+        let infra = row.infra.clone();
+        if self.inner.active(&infra).is_none() {
+            self.take_up(&infra).await?;
+        }
+        let Some(owner) = self.inner.active(&infra) else {
+            return Ok(false);
+        };
+        let (id, request) = (operation.clone(), Arc::new(request));
+        let changed = owner
+            .change(Release::Keep, move |draft| {
+                draft.push(Write::Request {
+                    id: id.clone(),
+                    request: Arc::clone(&request),
+                });
+                draft.operation(Arc::new(Operation {
+                    state: OpState::Running,
+                    error: None,
+                    ..row
+                }));
+                draft.note(Note::Resumed(id, request));
+            })
+            .await;
+        match changed {
+            Ok(()) => Ok(true),
+            Err(StoreError::Fenced { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn take_up(&self, infra: &InfraId) -> StoreResult<()> {
+        let inner = &self.inner;
+        let gate = inner.gate(infra);
+        let _guard = gate.lock().await;
+        if inner.active(infra).is_some() {
+            return Ok(());
+        }
+        let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
+        match inner.store.claim(infra, instance, lease).await? {
+            Some(claim) => inner.own(claim, None).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits until an operation has ended, or cannot go on by itself ([`OpState::Stuck`],
     /// [`OpState::WaitingCredentials`]), and returns its row. Dropping the future changes nothing.
     pub async fn wait(&self, operation: &OperationId) -> StoreResult<Operation> {
+        let inner = &self.inner;
+        let mut waiting = inner.await_operation(operation);
         loop {
-            let row = self
+            let row = inner
                 .store
                 .operation(operation)
                 .await?
@@ -104,15 +178,40 @@ impl Engine {
                     what: format!("operation {operation}"),
                 })?;
             if row.state.is_final() || matches!(row.state, OpState::Stuck | OpState::WaitingCredentials) {
-                return Ok(row);
+                return Ok(without_contents(row));
             }
-            tokio::time::sleep(self.options.poll).await;
+            loop {
+                tokio::select! {
+                    ended = waiting.ended() => return Ok(without_contents(Operation::clone(&ended))),
+                    () = tokio::time::sleep(inner.options.poll) => {}
+                }
+                // Whoever carries it out elsewhere cannot wake us.
+                if inner.active(&row.infra).is_none() {
+                    break;
+                }
+            }
         }
     }
 
     /// An infrastructure as it stands; `None`: there is no such. Deleted ones too.
     pub async fn snapshot(&self, infra: &InfraId) -> StoreResult<Option<Arc<InfraState>>> {
-        Ok(self.store.load(infra).await?.map(Arc::new))
+        let inner = &self.inner;
+        if let Some(owner) = inner.active(infra) {
+            return Ok(Some(owner.state()));
+        }
+        if let Some(state) = inner.cached(infra) {
+            return Ok(Some(state));
+        }
+        let gate = inner.gate(infra);
+        let _guard = gate.lock().await;
+        if let Some(owner) = inner.active(infra) {
+            return Ok(Some(owner.state()));
+        }
+        match inner.load(infra).await {
+            Ok(state) => Ok(Some(state)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes rows outside any operation (a refresh, new owners): `change` sees the present rows, with nobody in
@@ -122,43 +221,107 @@ impl Engine {
     where
         F: FnOnce(&InfraState) -> Vec<Write> + Send + 'static,
     {
-        let Some(claim) = self
-            .store
-            .claim(infra, &self.options.instance, self.options.lease_ms())
-            .await?
-        else {
-            return Ok(false);
-        };
-        let Some(state) = self.store.load(infra).await? else {
-            return Ok(false);
-        };
-        let committed = self.store.commit(&claim.fence, change(&state), Release::IfIdle).await?;
-        self.publish(infra, committed.events);
-        Ok(true)
+        let inner = &self.inner;
+        // The change can be made once only, so it is handed over until somebody has made it.
+        let change = Arc::new(std::sync::Mutex::new(Some(change)));
+        loop {
+            let gate = inner.gate(infra);
+            let guard = gate.lock().await;
+            if inner.active(infra).is_none() {
+                let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
+                let Some(claim) = inner.store.claim(infra, instance, lease).await? else {
+                    return Ok(false);
+                };
+                match inner.own(claim, None).await {
+                    Ok(()) => {}
+                    Err(StoreError::Missing { .. }) => return Ok(false),
+                    Err(error) => {
+                        inner.reclaim_later(infra);
+                        return Err(error);
+                    }
+                }
+            }
+            let Some(owner) = inner.active(infra) else { continue };
+            drop(guard);
+            let once = Arc::clone(&change);
+            let made = owner
+                .change(Release::IfIdle, move |draft| {
+                    if let Some(change) = crate::inner::lock(&once).take() {
+                        let writes = change(draft.state());
+                        draft.extend(writes);
+                    }
+                })
+                .await;
+            match made {
+                Ok(()) => return Ok(true),
+                Err(StoreError::Fenced { .. }) if crate::inner::lock(&change).is_some() => {}
+                Err(StoreError::Fenced { .. }) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// What happens to an infrastructure from now on, as far as this instance does it. Readers combine it with
     /// [`Store::events`]: subscribe first, then read, and leave out what was read.
     pub fn subscribe(&self, infra: &InfraId) -> broadcast::Receiver<Arc<Event>> {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds
-            .entry(infra.clone())
-            .or_insert_with(|| broadcast::channel(1024).0)
-            .subscribe()
-    }
-
-    fn publish(&self, infra: &InfraId, events: Vec<Event>) {
-        let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = feeds.get(infra) {
-            for event in events {
-                let _ = feed.send(Arc::new(event));
-            }
-        }
+        self.inner.subscribe(infra)
     }
 
     /// Orderly end: nothing new is started, calls under way end and are recorded.
-    #[allow(clippy::unused_async)]
     pub async fn stop(&self) {
-        self.stopping.cancel();
+        self.inner.stopping.cancel();
+        self.inner.runs.close();
+        let patience = self.inner.options.call_deadline * 2;
+        if tokio::time::timeout(patience, self.inner.runs.wait()).await.is_err() {
+            tracing::warn!("some calls did not end in time; they are taken up again at the next start");
+        }
+        self.inner.killed.cancel();
+    }
+
+    /// Drops everything at once, as the end of the process does. For tests.
+    #[doc(hidden)]
+    pub fn abandon(&self) {
+        self.inner.killed.cancel();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.inner.killed.cancel();
+    }
+}
+
+/// The row as the store keeps a final one.
+fn without_contents(mut row: Operation) -> Operation {
+    if row.state.is_final() {
+        row.request = Arc::new(Value::Null);
+        row.resolved = None;
+        row.plan = None;
+    }
+    row
+}
+
+/// Renews the lease of everything that is owned here, three times in its length.
+async fn renew(inner: Arc<Inner>) {
+    let pause = inner.options.lease / 3;
+    let mut wait = pause;
+    loop {
+        tokio::time::sleep(wait).await;
+        let sent = Instant::now();
+        match inner
+            .store
+            .renew(&inner.options.instance, inner.options.lease_ms())
+            .await
+        {
+            Ok(()) => {
+                inner.renewed_at(sent);
+                wait = pause;
+            }
+            Err(error) => {
+                tracing::warn!("the lease could not be renewed: {error}");
+                wait = pause / 8;
+                inner.drop_if_expired();
+            }
+        }
     }
 }

@@ -5,10 +5,16 @@
 //! fences, intents, attempts, undo, replay, lanes and group commits. It never speaks HTTP or SQL, and knows a cloud
 //! only as an [`im_cloud::Connector`].
 
+mod actor;
+mod cache;
 mod engine;
+mod inner;
 mod options;
+mod owner;
+mod run;
+mod state;
 mod workflow;
 
 pub use engine::Engine;
 pub use options::EngineOptions;
-pub use workflow::{Change, Ending, Job, Planned, Reach, RunCall, Sink, StepError, UnitOutcome, Workflow};
+pub use workflow::{Change, Ending, Job, Planned, Reach, RowChange, RunCall, Sink, StepError, UnitOutcome, Workflow};

@@ -133,6 +133,9 @@ pub enum Change<'a> {
     Ended(&'a Ending),
 }
 
+/// A change of rows from their present content.
+pub type RowChange = Box<dyn FnOnce(&InfraState) -> Vec<Write> + Send>;
+
 /// What a running handler may do to the rows while it runs.
 #[async_trait]
 pub trait Sink: Send + Sync {
@@ -141,7 +144,7 @@ pub trait Sink: Send + Sync {
     /// Writes durably, under the job's fence. `Err` with [`im_store::StoreError::Fenced`]: stop at once.
     async fn write(&self, writes: Vec<Write>) -> StoreResult<()>;
     /// Changes rows from their present content, with nobody in between; what the function returns is written durably.
-    async fn update(&self, change: Box<dyn FnOnce(&InfraState) -> Vec<Write> + Send>) -> StoreResult<()>;
+    async fn update(&self, change: RowChange) -> StoreResult<()>;
     /// Resolves once the operation is cancelled, superseded or the engine stops. A handler that waits selects on it
     /// and answers [`StepError::Interrupted`].
     async fn cancelled(&self);
