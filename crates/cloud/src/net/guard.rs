@@ -139,7 +139,7 @@ pub(super) fn display(host: &str, port: u16) -> String {
 
 /// Whether packets to this address stay on this machine: then the kernel answers with the address itself as source.
 /// Nothing is sent.
-fn is_own(ip: IpAddr) -> bool {
+pub fn is_own(ip: IpAddr) -> bool {
     let any: IpAddr = match ip {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -18,5 +18,5 @@ mod tls;
 pub use address::{AddressClass, classify};
 pub use allowed::{AllowedHosts, AllowedHostsError};
 pub use error::{NetError, Sent};
-pub use guard::{Guard, Purpose, Resolve, SystemResolver};
+pub use guard::{Guard, Purpose, Resolve, SystemResolver, is_own};
 pub use tls::{ClientIdentity, TlsError, TlsOptions, Verification};
