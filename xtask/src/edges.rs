@@ -11,6 +11,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("im-radl", Layer::Pure),
     ("im-tosca", Layer::Pure),
     ("im-model", Layer::Pure),
+    ("im-config", Layer::Pure),
     ("im-cloud", Layer::Mechanism),
     ("im-store", Layer::Mechanism),
     ("im-ops", Layer::Mechanism),
@@ -27,6 +28,7 @@ const LAYERS: &[(&str, Layer)] = &[
 const WITHIN: &[(&str, &str)] = &[
     ("im-tosca", "im-radl"),
     ("im-model", "im-radl"),
+    ("im-config", "im-model"),
     ("im-ops", "im-store"),
     ("im-ops", "im-cloud"),
     ("im-ctxt", "im-cloud"),
