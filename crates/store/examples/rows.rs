@@ -43,8 +43,9 @@ async fn create(store: &SqliteStore, count: u32) {
     let begin = Instant::now();
     let fence = submit(store, &id).await;
     let submitted = begin.elapsed();
+    let planning = Instant::now();
     store.commit(&fence, planned(&id, count), Release::Keep).await.unwrap();
-    let planned = begin.elapsed() - submitted;
+    let planned = planning.elapsed();
     let all: Vec<u32> = (0..count).collect();
     for some in all.chunks(500) {
         let intents = some
