@@ -3,10 +3,32 @@
 //! Data flows one way: document → request → operation → plan → cloud → events. Nothing here knows HTTP or SQL, and
 //! nothing here names a concrete cloud: connectors come in through [`Connectors`].
 
+mod calls;
+mod connectors;
+mod documents;
+mod draw;
 mod error;
 mod facade;
+mod feed;
+mod flow;
+mod logs;
 mod manager;
+mod materialize;
+mod options;
+mod reads;
+mod refresh;
+mod request;
+mod select;
+mod service;
+mod states;
+#[cfg(test)]
+mod tests_support;
+mod views;
 
+pub use connectors::Connectors;
 pub use error::{ServiceError, ServiceResult};
 pub use facade::{Accepted, ContMsg, Context, Force, OperationView, Reply, StateView, VmView};
+pub use flow::Flow;
 pub use manager::Manager;
+pub use options::{BootMode, Cidr, CidrError, PolicySource, ServiceOptions, TagNames, default_private_masks};
+pub use service::Service;

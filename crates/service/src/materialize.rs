@@ -4,13 +4,15 @@
 use crate::options::Cidr;
 use im_cloud::Observed;
 use im_model::{Vm, VmId};
-use im_radl::{Document, Network, System};
+use im_radl::{Document, Features, Network, System};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Where a VM's row keeps its addresses as the cloud told them. No feature can have such a name.
 const ADDRESSES: &str = "@addresses";
+/// Where a VM's row says that a run has configured it.
+const KEYED: &str = "@contextualized";
 const NETWORK: &str = "network.";
 
 /// Addresses as the cloud told them.
@@ -41,6 +43,28 @@ pub(crate) fn take(own: &mut BTreeMap<String, Value>, observed: &Observed) {
     }
 }
 
+/// Whether a run has configured the VM before: then the infrastructure's key opens it.
+pub(crate) fn is_keyed(vm: &Vm) -> bool {
+    vm.own.get(KEYED) == Some(&Value::Bool(true))
+}
+
+/// Remembers that a run has configured the VM.
+pub(crate) fn set_keyed(own: &mut BTreeMap<String, Value>) {
+    own.insert(KEYED.to_owned(), Value::Bool(true));
+}
+
+/// Pending credentials have become the current ones. `features` are those of the VM's whole document.
+pub(crate) fn promote(own: &mut BTreeMap<String, Value>, features: &Features, password: bool, key: bool) {
+    let moves = [("password", password), ("private_key", key), ("public_key", key)];
+    for (name, _) in moves.iter().filter(|(_, done)| *done) {
+        let pending = format!("disk.0.os.credentials.new.{name}");
+        if let Some(value) = features.text(&pending) {
+            own.insert(format!("disk.0.os.credentials.{name}"), Value::from(value));
+            own.insert(pending, Value::Null);
+        }
+    }
+}
+
 /// What names and addresses are made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Naming<'a> {
@@ -67,6 +91,8 @@ pub(crate) fn materialize(base: &Document, vm: &Vm, naming: Naming<'_>) -> Docum
     for (name, value) in &vm.own {
         if name == ADDRESSES {
             addresses = Addresses::deserialize(value).unwrap_or_default();
+        } else if name.starts_with('@') {
+            // What the service remembers; no feature.
         } else if let Some((id, feature)) = name.strip_prefix(NETWORK).and_then(|rest| rest.rsplit_once('.')) {
             let network = network_of(&mut document, id);
             // A value that cannot be read is as good as absent.

@@ -1,0 +1,375 @@
+//! What changes mean for the rows that users see. Constant work per change, but for the ends of operations; the clock
+//! is read for log lines and for when a cloud last told a state, nothing else from outside.
+
+use super::{Flow, configure, launch::failed_at, scope::Scope};
+use crate::{
+    draw,
+    logs::{header, now},
+    materialize,
+    request::{Launch, Request, What},
+    states::Next,
+};
+use im_ctxt::{DISABLED, DISABLED_VM};
+use im_model::{
+    Configured, LogScope, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Unit, Vm, VmId, VmState,
+};
+use im_ops::{Change, Ending, Job, UnitOutcome};
+use im_radl::Document;
+use im_store::{InfraState, Write};
+use std::sync::Arc;
+
+/// Whether the operation was ended by a destroy, which then owns all rows.
+fn taken_over(job: &Job, state: &InfraState) -> bool {
+    job.operation.cancel || state.infra.deleting || state.infra.deleted
+}
+
+impl Flow {
+    pub(super) fn project_launch(&self, job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+        match change {
+            Change::Began => Vec::new(),
+            Change::Step { step, created, .. } => {
+                let (Unit::Vm(vm), Some((resource, observed))) = (step.unit, created) else {
+                    return Vec::new();
+                };
+                let Some(row) = state.vms.get(&vm) else {
+                    return Vec::new();
+                };
+                let mut row = (**row).clone();
+                materialize::take(&mut row.own, observed);
+                if resource.kind == im_model::ResourceKind::Vm {
+                    row.cloud_id = Some(observed.cloud_id.as_str().into());
+                    row.account = Some(resource.account.clone());
+                    row.state = observed.state.unwrap_or(VmState::Running);
+                }
+                row.updated = now();
+                one(state, row)
+            }
+            Change::Unit {
+                unit: Unit::Vm(vm),
+                outcome,
+            } => {
+                let Some(row) = state.vms.get(&vm) else {
+                    return Vec::new();
+                };
+                let mut row = (**row).clone();
+                match outcome {
+                    UnitOutcome::Done => return Vec::new(),
+                    UnitOutcome::Failed { errors } => {
+                        row.state = VmState::Failed;
+                        row.error = Some(failed_at(&row.system, &row.cloud, errors));
+                        row.cloud_id = None;
+                    }
+                    UnitOutcome::Cancelled => {
+                        row.destroyed = true;
+                        row.state = VmState::Off;
+                    }
+                }
+                one(state, row)
+            }
+            Change::Unit { .. } => Vec::new(),
+            Change::Ended(ending) => self.launched(job, state, ending),
+        }
+    }
+
+    /// The end of a create or add.
+    fn launched(&self, job: &Job, state: &InfraState, ending: &Ending) -> Vec<Write> {
+        let Ok(request) = Request::from_value(&job.operation.request) else {
+            return Vec::new();
+        };
+        let What::Launch(launch) = &request.what else {
+            return Vec::new();
+        };
+        if !ending.state.is_final() || taken_over(job, state) {
+            return Vec::new();
+        }
+        let create = job.operation.kind == OpKind::Create;
+        let new: Vec<&Arc<Vm>> = state
+            .vms
+            .values()
+            .filter(|vm| vm.operation.as_ref() == Some(&job.operation.id))
+            .collect();
+        if ending.state == OpState::Undone {
+            return nothing_came_of_it(state, &new, create, launch, ending.error.as_deref());
+        }
+        if new.is_empty() && create {
+            let why = "Infrastructure without any deploy. Exiting.";
+            let mut next = Next::new(state);
+            Arc::make_mut(&mut next.infra).failed = true;
+            return with_lines(next.writes(), &[why]);
+        }
+        if !new.is_empty() && new.iter().all(|vm| vm.state == VmState::Failed || vm.destroyed) {
+            let mut next = Next::new(state);
+            let mut why: Vec<&str> = new.iter().filter_map(|vm| vm.error.as_deref()).collect();
+            why.dedup();
+            for vm in &new {
+                next.vms.insert(vm.id, destroyed(vm));
+            }
+            if create {
+                let infra = Arc::make_mut(&mut next.infra);
+                infra.failed = true;
+                infra.deleted = launch.waited_for;
+            }
+            let text = format!("All VMs failed. No contextualize.\n{}", why.join("\n"));
+            return with_lines(next.writes(), &[&text]);
+        }
+        self.afterwards(job, state, Next::new(state), &request, launch.context)
+    }
+
+    /// The end of a change after which VMs are configured: at once where nobody takes part, else by an operation.
+    fn afterwards(
+        &self,
+        job: &Job,
+        state: &InfraState,
+        mut next: Next<'_>,
+        request: &Request,
+        context: bool,
+    ) -> Vec<Write> {
+        let document = self.document(state);
+        let (true, Ok(document)) = (context, document) else {
+            return next.writes();
+        };
+        let scope = Scope::new(&document, &self.connectors);
+        if next.living().any(|vm| scope.takes(vm)) {
+            let mut writes = next.writes();
+            writes.extend(follow_on(job, request).map(Write::NewOperation));
+            return writes;
+        }
+        let lines = nobody_takes_part(&mut next, &document);
+        let mut writes = next.writes();
+        writes.extend(lines);
+        writes
+    }
+
+    pub(super) fn project_remove(&self, job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+        let Ok(request) = Request::from_value(&job.operation.request) else {
+            return Vec::new();
+        };
+        let What::Remove { vms, context } = &request.what else {
+            return Vec::new();
+        };
+        let rows = || vms.iter().filter_map(|id| state.vms.get(id)).filter(|vm| !vm.destroyed);
+        match change {
+            Change::Began => {
+                let mut next = Next::new(state);
+                for row in rows() {
+                    let mut row = (**row).clone();
+                    row.state = VmState::Deleting;
+                    next.vms.insert(row.id, Arc::new(row));
+                }
+                next.writes()
+            }
+            Change::Step { .. } | Change::Unit { .. } => Vec::new(),
+            Change::Ended(ending) => {
+                if !ending.state.is_final() || taken_over(job, state) {
+                    return Vec::new();
+                }
+                let mut next = Next::new(state);
+                let mut lines = Vec::new();
+                let mut removed = 0;
+                for row in rows() {
+                    match left_over(ending, row.id) {
+                        None => {
+                            removed += 1;
+                            next.vms.insert(row.id, destroyed(row));
+                        }
+                        Some(why) => {
+                            next.vms.insert(row.id, again_unknown(row));
+                            lines.push(format!("Error removing VM {}: {why}", row.id));
+                        }
+                    }
+                }
+                let context = *context && removed > 0 && next.living().next().is_some();
+                let mut writes = self.afterwards(job, state, next, &request, context);
+                writes.extend(lines.iter().map(|line| header(line)));
+                writes
+            }
+        }
+    }
+}
+
+/// A destroy.
+pub(super) fn destroy(job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+    match change {
+        Change::Began => {
+            let mut next = Next::new(state);
+            Arc::make_mut(&mut next.infra).deleting = true;
+            // One event says it all: every VM shows what the infrastructure does.
+            next.writes()
+        }
+        Change::Step { .. } | Change::Unit { .. } => Vec::new(),
+        Change::Ended(ending) => {
+            if !ending.state.is_final() {
+                return Vec::new();
+            }
+            let request = Request::from_value(&job.operation.request);
+            let force = matches!(request.map(|r| r.what), Ok(What::Destroy { force: true }));
+            let mut next = Next::new(state);
+            let mut lines = Vec::new();
+            let mut clean = ending.state == OpState::Done;
+            if let Some(why) = &ending.error {
+                lines.push(format!("Error destroying the infrastructure: {why}"));
+            }
+            if let Some(UnitOutcome::Failed { errors }) = ending.units.get(&Unit::Infra) {
+                clean = false;
+                lines.push(format!("Error destroying the infrastructure: {}", errors.join("\n")));
+            }
+            for row in state.vms.values().filter(|vm| !vm.destroyed) {
+                match left_over(ending, row.id).filter(|_| !force) {
+                    None if clean || force || ending.units.contains_key(&Unit::Vm(row.id)) => {
+                        next.vms.insert(row.id, destroyed(row));
+                    }
+                    None => {}
+                    Some(why) => {
+                        clean = false;
+                        next.vms.insert(row.id, again_unknown(row));
+                        lines.push(format!("Error destroying VM {}: {why}", row.id));
+                    }
+                }
+            }
+            let infra = Arc::make_mut(&mut next.infra);
+            infra.deleting = false;
+            infra.deleted = clean || force;
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            with_lines(next.writes(), &lines)
+        }
+    }
+}
+
+/// A contextualization.
+pub(super) fn configure(job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+    let Change::Ended(ending) = change else {
+        return Vec::new();
+    };
+    if !ending.state.is_final() || taken_over(job, state) {
+        return Vec::new();
+    }
+    configure::ended(state, ending)
+}
+
+/// One changed row and its event.
+fn one(state: &InfraState, row: Vm) -> Vec<Write> {
+    let mut next = Next::new(state);
+    next.vms.insert(row.id, Arc::new(row));
+    next.writes_soon()
+}
+
+fn destroyed(vm: &Arc<Vm>) -> Arc<Vm> {
+    let mut row = (**vm).clone();
+    row.destroyed = true;
+    row.state = VmState::Off;
+    Arc::new(row)
+}
+
+/// A VM that could not be removed: what it does now is to be asked.
+fn again_unknown(vm: &Arc<Vm>) -> Arc<Vm> {
+    let mut row = (**vm).clone();
+    row.state = if row.cloud_id.is_some() {
+        VmState::Running
+    } else {
+        VmState::Failed
+    };
+    row.updated = 0;
+    Arc::new(row)
+}
+
+/// Why a VM is still there, if it is. One without steps had nothing to remove.
+fn left_over(ending: &Ending, vm: VmId) -> Option<String> {
+    match ending.units.get(&Unit::Vm(vm)) {
+        Some(UnitOutcome::Failed { errors }) => Some(errors.join("\n")),
+        Some(UnitOutcome::Cancelled) => Some("cancelled".to_owned()),
+        Some(UnitOutcome::Done) => None,
+        None => ending.error.clone(),
+    }
+}
+
+/// A create or add of which nothing came: resolve or plan failed, or it was given up.
+fn nothing_came_of_it(
+    state: &InfraState,
+    new: &[&Arc<Vm>],
+    create: bool,
+    launch: &Launch,
+    why: Option<&str>,
+) -> Vec<Write> {
+    let mut next = Next::new(state);
+    for vm in new {
+        next.vms.insert(vm.id, destroyed(vm));
+    }
+    if create {
+        let infra = Arc::make_mut(&mut next.infra);
+        infra.failed = true;
+        infra.deleted = launch.waited_for;
+    }
+    let lines: Vec<&str> = why.into_iter().collect();
+    with_lines(next.writes(), &lines)
+}
+
+fn with_lines(mut writes: Vec<Write>, lines: &[&str]) -> Vec<Write> {
+    writes.extend(lines.iter().map(|line| header(line)));
+    writes
+}
+
+/// All VMs are configured at once, and the logs say so.
+pub(super) fn nobody_takes_part(next: &mut Next<'_>, document: &Document) -> Vec<Write> {
+    let unfinished: Vec<Arc<Vm>> = next
+        .living()
+        .filter(|vm| vm.configured != Configured::Yes)
+        .cloned()
+        .collect();
+    for vm in unfinished {
+        let mut row = (*vm).clone();
+        row.configured = Configured::Yes;
+        next.vms.insert(row.id, Arc::new(row));
+    }
+    Arc::make_mut(&mut next.infra).configured = Configured::Yes;
+    let mut writes = vec![
+        Write::ClearLog {
+            scope: LogScope::Infra,
+        },
+        Write::Log {
+            scope: LogScope::Infra,
+            text: DISABLED.to_owned(),
+        },
+    ];
+    if next.state.infra.context.number > 0 {
+        let disabled = next.living().filter(|vm| document.is_context_disabled(&vm.system));
+        for vm in disabled {
+            writes.push(Write::ClearLog {
+                scope: LogScope::Vm(vm.id),
+            });
+            writes.push(Write::Log {
+                scope: LogScope::Vm(vm.id),
+                text: format!("{DISABLED_VM}\n"),
+            });
+        }
+    }
+    writes
+}
+
+/// The operation that configures after another one. Its id follows from the other's, so that a replay makes the same.
+fn follow_on(job: &Job, request: &Request) -> Option<Arc<Operation>> {
+    let request = Request {
+        what: What::Configure { radl: None, only: None },
+        ..request.clone()
+    };
+    Some(Arc::new(Operation {
+        id: follow_on_id(&job.operation.id),
+        infra: job.operation.infra.clone(),
+        kind: OpKind::Configure,
+        plan_format: PLAN_FORMAT,
+        request: request.to_value().ok()?,
+        resolved: None,
+        plan: None,
+        state: OpState::Pending,
+        cancel: false,
+        error: None,
+        created: now(),
+    }))
+}
+
+fn follow_on_id(id: &OperationId) -> OperationId {
+    let hash = draw::hash(&format!("configure after {id}"));
+    let mut bytes = [0u8; 16];
+    // A hash is longer than an id and consists of digits only.
+    let _ = hex::decode_to_slice(&hash[..32], &mut bytes);
+    OperationId::from(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+}
