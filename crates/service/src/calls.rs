@@ -98,10 +98,17 @@ impl Service {
 
     /// Sentences of the steps that failed for good, in order, each once; then that of the operation.
     async fn failures(&self, row: &Operation) -> ServiceResult<Vec<String>> {
-        let events = self.engine.store().step_events(&row.id).await.map_err(|e| database(&e))?;
+        let events = self
+            .engine
+            .store()
+            .step_events(&row.id)
+            .await
+            .map_err(|e| database(&e))?;
         let mut failures: Vec<String> = Vec::new();
         let of_steps = events.into_iter().filter_map(|event| match event.kind {
-            StepEventKind::Failed { failure, last: true, .. } => Some(failure.message),
+            StepEventKind::Failed {
+                failure, last: true, ..
+            } => Some(failure.message),
             _ => None,
         });
         for message in of_steps.chain(row.error.clone()) {
@@ -123,8 +130,11 @@ impl Service {
         let whole = document.merge_into(&Document::default()).map_err(bad)?;
         let radl: Arc<str> = im_radl::print(&whole).into();
         // Version 1, as clients expect; the node part is drawn, since it tells nobody's business.
-        let [a, b, c, d, e, f, ..] = *Uuid::new_v4().as_bytes();
-        let id = InfraId::from(Uuid::now_v1(&[a | 1, b, c, d, e, f]).to_string());
+        let mut node = [0u8; 6];
+        node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
+        // The bit of addresses that no network card has.
+        node[0] |= 1;
+        let id = InfraId::from(Uuid::now_v1(&node).to_string());
         let infrastructure = Infrastructure {
             id: id.clone(),
             owners: caller.owners(),
@@ -216,7 +226,9 @@ impl Service {
             vms: wanted.clone(),
             context: context == Context::Run,
         };
-        let id = self.submit(Self::operation_of(infra, OpKind::Remove, caller, what)?).await?;
+        let id = self
+            .submit(Self::operation_of(infra, OpKind::Remove, caller, what)?)
+            .await?;
         let mut value = wanted.len();
         if reply == Reply::WhenDone {
             let outcome = self.outcome(&id).await?;
@@ -248,7 +260,9 @@ impl Service {
             radl: (!document.is_empty()).then(|| im_radl::print(&document).into()),
             only: only.map(<[VmId]>::to_vec),
         };
-        let id = self.submit(Self::operation_of(infra, OpKind::Configure, caller, what)?).await?;
+        let id = self
+            .submit(Self::operation_of(infra, OpKind::Configure, caller, what)?)
+            .await?;
         Ok(Accepted {
             operation: Some(id),
             value: (),
@@ -267,7 +281,9 @@ impl Service {
             Self::living(&state, vm)?;
         }
         let what = What::Power { vm, power };
-        let id = self.submit(Self::operation_of(infra, OpKind::Power, caller, what)?).await?;
+        let id = self
+            .submit(Self::operation_of(infra, OpKind::Power, caller, what)?)
+            .await?;
         let outcome = self.outcome(&id).await?;
         self.refresher.forget(infra);
         let failures = self.failures(&outcome.row).await?;
@@ -306,7 +322,9 @@ impl Service {
             vm,
             radl: im_radl::print(document).into(),
         };
-        let id = self.submit(Self::operation_of(infra, OpKind::Alter, caller, what)?).await?;
+        let id = self
+            .submit(Self::operation_of(infra, OpKind::Alter, caller, what)?)
+            .await?;
         let outcome = self.outcome(&id).await?;
         let failures = self.failures(&outcome.row).await?;
         if !failures.is_empty() {
@@ -332,19 +350,18 @@ impl Service {
     ) -> ServiceResult<Accepted<()>> {
         self.options.boot_mode.allow(Deed::Destroy)?;
         self.access(caller, infra).await?;
-        let id = match self.destroy_under_way(infra, force).await? {
-            Some(id) => id,
-            None => {
-                let what = What::Destroy {
-                    force: force == Force::Yes,
-                };
-                let operation = Self::operation_of(infra, OpKind::Destroy, caller, what)?;
-                let id = operation.id.clone();
-                // A delete always gets through: it cancels what runs and takes over what that has made.
-                let stored = self.engine.submit(operation, None, Vec::new(), true).await;
-                stored.map_err(|e| database(&e))?;
-                id
-            }
+        let id = if let Some(id) = self.destroy_under_way(infra, force).await? {
+            id
+        } else {
+            let what = What::Destroy {
+                force: force == Force::Yes,
+            };
+            let operation = Self::operation_of(infra, OpKind::Destroy, caller, what)?;
+            let id = operation.id.clone();
+            // A delete always gets through: it cancels what runs and takes over what that has made.
+            let stored = self.engine.submit(operation, None, Vec::new(), true).await;
+            stored.map_err(|e| database(&e))?;
+            id
         };
         if reply == Reply::WhenDone {
             let outcome = self.outcome(&id).await?;
@@ -383,7 +400,9 @@ fn launched(outcome: &Outcome) -> ServiceResult<Vec<VmId>> {
     };
     if row.state == OpState::Undone {
         let message = row.error.clone();
-        return Err(error(message.unwrap_or_else(|| "The operation was cancelled.".to_owned())));
+        return Err(error(
+            message.unwrap_or_else(|| "The operation was cancelled.".to_owned()),
+        ));
     }
     let vms = outcome.state.vms.values();
     let new: Vec<_> = vms.filter(|vm| vm.operation.as_ref() == Some(&row.id)).collect();

@@ -14,6 +14,7 @@ pub struct Connectors {
 
 /// A cloud that a caller's credentials open.
 #[derive(Clone)]
+#[allow(clippy::struct_field_names)] // The record of the cloud is named like everywhere else.
 pub(crate) struct Cloud {
     pub(crate) cloud: Arc<CloudRef>,
     pub(crate) auth: Arc<AuthLine>,

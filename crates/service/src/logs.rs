@@ -55,7 +55,10 @@ mod tests {
     fn sections_are_separated_by_75_asterisks() {
         let vms = BTreeMap::from([(VmId(0), String::new()), (VmId(1), of_vm(Some("no room\n"), "log\n"))]);
         let stars = "*".repeat(75);
-        assert_eq!(contmsg("head\n", &vms), format!("head\nVM 1:\nno room\nlog\n\n{stars}\n"));
+        assert_eq!(
+            contmsg("head\n", &vms),
+            format!("head\nVM 1:\nno room\nlog\n\n{stars}\n")
+        );
     }
 
     #[test]

@@ -155,10 +155,14 @@ fn place(networks: &mut Vec<Network>, system: &mut System, addresses: &Addresses
             connect(networks, system, &id, true)
         });
         if let Some(ip) = first(true) {
-            system.features.set_text(format!("net_interface.{at}.ip"), ip.to_string());
+            system
+                .features
+                .set_text(format!("net_interface.{at}.ip"), ip.to_string());
         }
         if let Some(ip) = first(false) {
-            system.features.set_text(format!("net_interface.{at}.ipv6"), ip.to_string());
+            system
+                .features
+                .set_text(format!("net_interface.{at}.ipv6"), ip.to_string());
         }
     }
     for (hint, ip) in &addresses.private {
@@ -168,7 +172,9 @@ fn place(networks: &mut Vec<Network>, system: &mut System, addresses: &Addresses
             connect(networks, system, &id, false)
         });
         let kind = if ip.is_ipv4() { "ip" } else { "ipv6" };
-        system.features.set_text(format!("net_interface.{at}.{kind}"), ip.to_string());
+        system
+            .features
+            .set_text(format!("net_interface.{at}.{kind}"), ip.to_string());
     }
 }
 
@@ -213,7 +219,8 @@ fn connect(networks: &mut Vec<Network>, system: &mut System, id: &str, public: b
 
 fn free_name(networks: &[Network], stem: &str) -> String {
     let taken = |name: &String| networks.iter().any(|n| n.id == *name);
-    (0..)
+    // One more than there are networks: one of them is free.
+    (0..=networks.len())
         .map(|n| format!("{stem}.{n}"))
         .find(|name| !taken(name))
         .unwrap_or_default()
@@ -225,16 +232,24 @@ fn give_names(system: &mut System, id: VmId, default: &str) {
         .features
         .iter()
         .filter(|(name, _)| name.starts_with("net_interface."))
-        .filter(|(name, _)| name.ends_with(".dns_name") || name.contains(".dns.") && name.ends_with(".name"))
+        .filter(|(name, _)| {
+            let last = name.rsplit('.').next();
+            last == Some("dns_name") || name.contains(".dns.") && last == Some("name")
+        })
         .filter_map(|(name, _)| Some((name.to_owned(), system.features.text(name)?.to_owned())))
         .collect();
     for (name, text) in &named {
         if text.contains("#N#") {
-            system.features.set_text(name.clone(), text.replace("#N#", &id.to_string()));
+            system
+                .features
+                .set_text(name.clone(), text.replace("#N#", &id.to_string()));
         }
     }
     let asked = ["net_interface.0.dns_name", "net_interface.0.dns.0.name"];
-    let has_first = system.features.iter().any(|(name, _)| name.starts_with("net_interface.0."));
+    let has_first = system
+        .features
+        .iter()
+        .any(|(name, _)| name.starts_with("net_interface.0."));
     if has_first && !named.iter().any(|(name, _)| asked.contains(&name.as_str())) {
         let name = default.replace("#N#", &id.to_string());
         system.features.set_text("net_interface.0.dns_name", name);
@@ -305,7 +320,11 @@ mod tests {
 
     #[test]
     fn addresses_find_their_interfaces() {
-        let document = shown(BASE, &["8.8.8.8", "2001:db8::1"], &[(None, "192.168.1.1"), (None, "10.1.0.7")]);
+        let document = shown(
+            BASE,
+            &["8.8.8.8", "2001:db8::1"],
+            &[(None, "192.168.1.1"), (None, "10.1.0.7")],
+        );
         let features = &document.systems[0].features;
         for (name, value) in [
             ("net_interface.0.ip", "192.168.1.1"),
@@ -319,14 +338,20 @@ mod tests {
         ] {
             assert_eq!(features.text(name), Some(value), "{name}");
         }
-        assert_eq!(document.network("p").unwrap().features.text("provider_id"), Some("net-9"));
+        assert_eq!(
+            document.network("p").unwrap().features.text("provider_id"),
+            Some("net-9")
+        );
         assert_eq!(document.systems.len(), 1);
     }
 
     #[test]
     fn a_cloud_that_names_the_network_is_believed() {
         let document = shown(BASE, &[], &[(Some("b"), "10.1.0.8")]);
-        assert_eq!(document.systems[0].features.text("net_interface.0.ip"), Some("10.1.0.8"));
+        assert_eq!(
+            document.systems[0].features.text("net_interface.0.ip"),
+            Some("10.1.0.8")
+        );
     }
 
     #[test]

@@ -47,7 +47,10 @@ impl Service {
         };
         let rows = self.engine.store().list(&owned).await.map_err(|e| database(&e))?;
         let mut ids = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().filter(|row| !row.deleted && caller.may_access(&row.owners)) {
+        for row in rows
+            .into_iter()
+            .filter(|row| !row.deleted && caller.may_access(&row.owners))
+        {
             if let Some(filter) = &filter {
                 let state = self.engine.snapshot(&row.id).await.map_err(|e| database(&e))?;
                 let Some(state) = state else { continue };
@@ -62,12 +65,7 @@ impl Service {
     }
 
     /// The infrastructure after a refresh of all its VMs.
-    async fn refreshed(
-        &self,
-        caller: &Caller,
-        infra: &InfraId,
-        vm: Option<VmId>,
-    ) -> ServiceResult<Arc<InfraState>> {
+    async fn refreshed(&self, caller: &Caller, infra: &InfraId, vm: Option<VmId>) -> ServiceResult<Arc<InfraState>> {
         let state = self.access(caller, infra).await?;
         let wanted = state.vms.values().filter(|row| vm.is_none_or(|id| row.id == id));
         if let Some(id) = vm {

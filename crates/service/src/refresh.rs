@@ -58,9 +58,15 @@ pub(crate) async fn ask(
     vms: &[VmId],
 ) -> BTreeMap<VmId, Answer> {
     let mut places: HashMap<Place, Vec<Arc<Vm>>> = HashMap::new();
-    let rows = vms.iter().filter_map(|id| state.vms.get(id)).filter(|vm| can_be_asked(vm));
+    let rows = vms
+        .iter()
+        .filter_map(|id| state.vms.get(id))
+        .filter(|vm| can_be_asked(vm));
     for row in rows {
-        places.entry(Place::of(&state.infra.id, row)).or_default().push(row.clone());
+        places
+            .entry(Place::of(&state.infra.id, row))
+            .or_default()
+            .push(row.clone());
     }
     let asked = places
         .into_iter()
@@ -81,7 +87,10 @@ async fn ask_place(
         place.account.clone(),
         flow.options.call_deadline,
     );
-    let ids: Vec<String> = rows.iter().filter_map(|vm| vm.cloud_id.as_deref().map(str::to_owned)).collect();
+    let ids: Vec<String> = rows
+        .iter()
+        .filter_map(|vm| vm.cloud_id.as_deref().map(str::to_owned))
+        .collect();
     match cloud.connector.observe(&cx, &ids).await {
         Ok(seen) => {
             let answers = rows.into_iter().zip(seen);
@@ -143,7 +152,8 @@ impl Refresher {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings what is known of these VMs up to date where it is too old, within the reader's budget of time.
+    /// Brings what is known of these VMs up to date where it is too old, within the reader's budget of time. Answers
+    /// whether anybody was asked.
     pub(crate) async fn refresh<'v>(
         self: &Arc<Self>,
         flow: &Arc<Flow>,
@@ -151,7 +161,7 @@ impl Refresher {
         credentials: &Arc<Credentials>,
         state: &Arc<InfraState>,
         vms: impl Iterator<Item = &'v Arc<Vm>>,
-    ) {
+    ) -> bool {
         let mut places: Vec<Place> = Vec::new();
         let mut kinds: HashMap<&str, bool> = HashMap::new();
         for vm in vms.filter(|vm| can_be_asked(vm)) {
@@ -171,13 +181,14 @@ impl Refresher {
             .filter_map(|place| self.flight(flow, engine, credentials, state, place))
             .collect();
         if flights.is_empty() {
-            return;
+            return false;
         }
         let landed = flights.into_iter().map(|mut flight| async move {
             // An error means that the flight is over.
             let _ = flight.wait_for(|done| *done).await;
         });
         let _ = tokio::time::timeout(flow.options.refresh_budget, futures::future::join_all(landed)).await;
+        true
     }
 
     /// The question under way, or a new one if it is time.
@@ -212,7 +223,7 @@ impl Refresher {
         tokio::spawn(async move {
             if let Some(answers) = ask_place(&flow, &place, &credentials, rows).await {
                 let infra = place.infra.clone();
-                let changed = answers.values().any(|a| is_news(a));
+                let changed = answers.values().any(is_news);
                 if changed && let Err(error) = engine.update(&infra, move |state| writes(state, &answers)).await {
                     tracing::debug!(%infra, %error, "what a cloud said could not be written");
                 }

@@ -26,10 +26,7 @@ pub(crate) enum What {
     /// Create, and add: deploy what the document says.
     Launch(Launch),
     /// Remove these VMs.
-    Remove {
-        vms: Vec<VmId>,
-        context: bool,
-    },
+    Remove { vms: Vec<VmId>, context: bool },
     /// Remove everything.
     Destroy { force: bool },
     /// Configure.

@@ -62,7 +62,9 @@ impl Service {
     /// The infrastructure, if it is there and the caller may touch it.
     pub(crate) async fn access(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<InfraState>> {
         let state = self.engine.snapshot(infra).await.map_err(|e| database(&e))?;
-        let state = state.filter(|s| !s.infra.deleted).ok_or(ServiceError::NoInfrastructure)?;
+        let state = state
+            .filter(|s| !s.infra.deleted)
+            .ok_or(ServiceError::NoInfrastructure)?;
         if caller.may_access(&state.infra.owners) {
             Ok(state)
         } else {

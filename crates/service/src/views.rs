@@ -28,7 +28,13 @@ impl Views {
     }
 
     /// A VM as it stands.
-    pub(crate) async fn vm(&self, flow: &Flow, refresher: &Refresher, state: &InfraState, vm: &Vm) -> ServiceResult<VmView> {
+    pub(crate) async fn vm(
+        &self,
+        flow: &Flow,
+        refresher: &Refresher,
+        state: &InfraState,
+        vm: &Vm,
+    ) -> ServiceResult<VmView> {
         let shown = states::shown(&state.infra, vm);
         let shown = refresher.believed(flow, &state.infra.id, vm, shown);
         let known = {

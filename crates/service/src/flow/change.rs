@@ -29,7 +29,9 @@ pub(super) fn plan_power(state: &InfraState, vm: Option<VmId>, power: Power) -> 
         Some(id) => row.id == id,
         None => !row.destroyed && row.cloud_id.is_some(),
     });
-    let steps = wanted.map(|row| step(row.id, POWER, json!({ "power": power }))).collect();
+    let steps = wanted
+        .map(|row| step(row.id, POWER, json!({ "power": power })))
+        .collect();
     Planned {
         plan: Plan { steps },
         writes: Vec::new(),

@@ -46,9 +46,7 @@ impl Flow {
                 writes,
             });
         }
-        let mut logs = vec![Write::ClearLog {
-            scope: LogScope::Infra,
-        }];
+        let mut logs = vec![Write::ClearLog { scope: LogScope::Infra }];
         let rows: Vec<_> = next.living().cloned().collect();
         for vm in rows {
             let takes = scope.takes(&vm);
@@ -85,9 +83,7 @@ impl Flow {
         let mut writes = logs;
         writes.extend(next.writes());
         Ok(Planned {
-            plan: Plan {
-                steps: steps.collect(),
-            },
+            plan: Plan { steps: steps.collect() },
             writes,
         })
     }
@@ -97,7 +93,9 @@ impl Flow {
 fn renew(next: &mut Next<'_>, sent: &Document) {
     let rows: Vec<_> = next.living().cloned().collect();
     for vm in rows {
-        let Some(system) = sent.system(&vm.system) else { continue };
+        let Some(system) = sent.system(&vm.system) else {
+            continue;
+        };
         let own = renewed(&vm.own, system);
         if own != vm.own {
             let mut row = (*vm).clone();
@@ -110,7 +108,11 @@ fn renew(next: &mut Next<'_>, sent: &Document) {
 fn renewed(own: &BTreeMap<String, serde_json::Value>, sent: &System) -> BTreeMap<String, serde_json::Value> {
     const APPLICATIONS: &str = "disk.0.applications";
     let mut own = own.clone();
-    for (name, _) in sent.features.iter().filter(|(name, _)| name.contains(".credentials.new.")) {
+    for (name, _) in sent
+        .features
+        .iter()
+        .filter(|(name, _)| name.contains(".credentials.new."))
+    {
         if let Some(value) = sent.features.to_json_value(name) {
             own.insert(name.to_owned(), value);
         }

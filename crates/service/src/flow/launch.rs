@@ -1,22 +1,19 @@
 //! Create and add: which cloud, which images, which resources, which rows.
 
-use super::{Flow, scope::Scope, stuck};
+use super::{Flow, scope::Scope, steps::Planner, stuck};
 use crate::{
     connectors::Cloud,
-    draw::{self, Seeded},
+    draw,
     request::{Launch, Request},
     select::{self, Offers},
     states::Next,
 };
 use futures::future::join_all;
-use im_cloud::{Draw as _, LaunchPlan, LaunchRequest, VmRequest, WantedResource};
-use im_model::{
-    Account, Action, BlobId, CloudRef, Configured, ResourceKind, ResourceState, Step, StepId, Supports, Unit, Vm, VmId,
-    VmState,
-};
+use im_cloud::{LaunchRequest, VmRequest};
+use im_model::{Account, CloudRef, Idempotence, ResourceState, Supports, Unit, VmId};
 use im_ops::{Job, Planned, StepError};
 use im_radl::{Diagnostic, Document, System};
-use im_store::{InfraState, Write};
+use im_store::InfraState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -26,38 +23,33 @@ use std::{
 
 /// What was read and drawn before a launch was planned.
 #[derive(Debug, Serialize, Deserialize)]
-struct Resolved {
+pub(super) struct Resolved {
     /// What random values are drawn from.
-    seed: String,
+    pub(super) seed: String,
     /// The clouds that are used.
-    clouds: Vec<CloudPart>,
+    pub(super) clouds: Vec<CloudPart>,
     /// Per deploy of VMs, where it goes and as what.
-    deploys: Vec<DeployPart>,
+    pub(super) deploys: Vec<DeployPart>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct CloudPart {
-    cloud: Arc<CloudRef>,
-    account: Option<Account>,
-    answer: Value,
+pub(super) struct CloudPart {
+    pub(super) cloud: Arc<CloudRef>,
+    pub(super) account: Option<Account>,
+    pub(super) answer: Value,
     /// Why nothing can be launched there.
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct DeployPart {
-    system: String,
-    count: u32,
+pub(super) struct DeployPart {
+    pub(super) system: String,
+    pub(super) count: u32,
     /// Position in `clouds`.
-    cloud: usize,
-    concrete: Option<Arc<System>>,
+    pub(super) cloud: usize,
+    pub(super) concrete: Option<Arc<System>>,
     /// Why none of its VMs can be launched.
-    error: Option<String>,
-}
-
-/// The blob of the document that VMs of a deploy share.
-pub(crate) fn base_id(text: &str) -> BlobId {
-    BlobId::from(draw::hash(text))
+    pub(super) error: Option<String>,
 }
 
 fn sentence(diagnostics: &[Diagnostic]) -> StepError {
@@ -66,7 +58,7 @@ fn sentence(diagnostics: &[Diagnostic]) -> StepError {
 
 impl Resolved {
     /// Ids of the VMs of each deploy, in order.
-    fn ids(&self, first: u32) -> Vec<Vec<VmId>> {
+    pub(super) fn ids(&self, first: u32) -> Vec<Vec<VmId>> {
         let mut next = first;
         let ids = |deploy: &DeployPart| {
             let ids = (next..next.saturating_add(deploy.count)).map(VmId).collect();
@@ -77,9 +69,20 @@ impl Resolved {
     }
 
     /// What a cloud is asked for: everything of this launch that goes there, at once.
-    fn request(&self, flow: &Flow, user: &str, document: &Arc<Document>, state: &InfraState, cloud: usize) -> LaunchRequest {
+    pub(super) fn request(
+        &self,
+        flow: &Flow,
+        user: &str,
+        document: &Arc<Document>,
+        state: &InfraState,
+        cloud: usize,
+    ) -> LaunchRequest {
         let ids = self.ids(state.infra.next_vm);
-        let mine = self.deploys.iter().zip(&ids).filter(|(d, _)| d.cloud == cloud && d.error.is_none());
+        let mine = self
+            .deploys
+            .iter()
+            .zip(&ids)
+            .filter(|(d, _)| d.cloud == cloud && d.error.is_none());
         let vms = mine.flat_map(|(deploy, ids)| {
             let system = deploy.concrete.clone().unwrap_or_default();
             ids.iter().map(move |vm| VmRequest {
@@ -112,8 +115,11 @@ impl Flow {
             (&names.url, self.options.url.as_str()),
             (&names.im, "es.upv.grycap.im"),
         ];
-        let set = pairs.into_iter().filter_map(|(name, value)| Some((name.clone()?, value.to_owned())));
-        set.filter(|(name, value)| !name.is_empty() && !value.is_empty()).collect()
+        let set = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.clone()?, value.to_owned())));
+        set.filter(|(name, value)| !name.is_empty() && !value.is_empty())
+            .collect()
     }
 
     /// The infrastructure's document with the request's added, and the request's with its references replaced.
@@ -193,7 +199,12 @@ impl Flow {
                     "Error, no concrete system to deploy: {} in cloud: {}. Check if a correct image is being used",
                     deploy.system, ids[home]
                 )),
-                Some(o) if o.system.features.text("disk.0.os.credentials.username").is_none_or(str::is_empty) => {
+                Some(o)
+                    if o.system
+                        .features
+                        .text("disk.0.os.credentials.username")
+                        .is_none_or(str::is_empty) =>
+                {
                     Some(format!("No username for deploy: {}", deploy.system))
                 }
                 Some(_) => None,
@@ -264,7 +275,7 @@ impl Flow {
     async fn with_image(&self, cloud: &Cloud, system: &System, job: &Job) -> Result<Option<System>, String> {
         if let Supports::No(why) = cloud.connector.capability().images {
             let outside = cloud.connector.capability().creates;
-            let nothing = |i: &im_model::Idempotence| *i == im_model::Idempotence::NothingOutside;
+            let nothing = |i: &Idempotence| *i == Idempotence::NothingOutside;
             if outside.values().all(nothing) {
                 return Ok(Some(system.clone()));
             }
@@ -376,7 +387,9 @@ impl Flow {
         infra.next_vm = infra.next_vm.saturating_add(count);
         for (deploy, part) in resolved.deploys.iter().map(|d| (d, &resolved.clouds[d.cloud])) {
             if let Some(system) = document.system(&deploy.system) {
-                let private = system.interfaces().filter(|i| !document.is_public_network(i.connection));
+                let private = system
+                    .interfaces()
+                    .filter(|i| !document.is_public_network(i.connection));
                 for interface in private {
                     let home = infra.private_networks.entry(interface.connection.to_owned());
                     home.or_insert_with(|| part.cloud.id.clone());
@@ -388,325 +401,3 @@ impl Flow {
     }
 }
 
-struct Planner<'a> {
-    flow: &'a Flow,
-    job: &'a Job,
-    launch: &'a Launch,
-    resolved: &'a Resolved,
-    state: &'a InfraState,
-    scope: Scope<'a>,
-    next: Next<'a>,
-    writes: Vec<Write>,
-    steps: Vec<Step>,
-}
-
-impl Planner<'_> {
-    /// A row for each VM; those that cannot even be asked for have failed already.
-    fn rows(&mut self, document: &Document) {
-        let ids = self.resolved.ids(self.state.infra.next_vm);
-        for (deploy, ids) in self.resolved.deploys.iter().zip(ids) {
-            let part = &self.resolved.clouds[deploy.cloud];
-            let base = Document {
-                networks: document.networks.clone(),
-                systems: deploy.concrete.iter().map(|s| (**s).clone()).collect(),
-                ..Document::default()
-            };
-            let text: Arc<str> = im_radl::print(&base).into();
-            let id = base_id(&text);
-            self.writes.push(Write::Blob { id: id.clone(), text });
-            let part_error = part.error.as_ref().map(|why| failed_at(&deploy.system, &part.cloud, std::slice::from_ref(why)));
-            let error = deploy.error.clone().or(part_error);
-            let configured = if self.launch.context && !self.scope.includes(&deploy.system, &part.cloud.kind) {
-                Configured::Yes
-            } else {
-                Configured::Unfinished
-            };
-            for vm in ids {
-                let row = Vm {
-                    id: vm,
-                    operation: Some(self.job.operation.id.clone()),
-                    system: deploy.system.clone(),
-                    state: if error.is_some() { VmState::Failed } else { VmState::Pending },
-                    destroyed: false,
-                    configured,
-                    cloud: part.cloud.clone(),
-                    account: part.account.clone(),
-                    cloud_id: None,
-                    base: id.clone(),
-                    own: BTreeMap::new(),
-                    error: error.clone(),
-                    created: self.job.operation.created,
-                    updated: 0,
-                };
-                self.next.vms.insert(vm, Arc::new(row));
-            }
-        }
-    }
-
-    /// The resources at one cloud.
-    fn cloud(&mut self, document: &Arc<Document>, cloud: usize) {
-        let part = &self.resolved.clouds[cloud];
-        let Some(account) = part.account.clone().filter(|_| part.error.is_none()) else {
-            return;
-        };
-        let request = self.resolved.request(self.flow, &self.user(), document, self.state, cloud);
-        let vms: Vec<VmId> = request.vms.iter().map(|v| v.vm).collect();
-        let mut draw = Seeded::new(&self.resolved.seed, &format!("plan {}", part.cloud.id));
-        let planned = match self.flow.connectors.require(&part.cloud.kind) {
-            Ok(connector) => connector
-                .plan(&part.cloud, &request, &part.answer, &mut draw)
-                .map_err(|e| e.message),
-            Err(e) => Err(e.to_string()),
-        };
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(why) => {
-                for vm in vms {
-                    self.fail(vm, &why);
-                }
-                return;
-            }
-        };
-        let systems: HashMap<VmId, Arc<System>> = request.vms.into_iter().map(|v| (v.vm, v.system)).collect();
-        self.resources(plan, &part.cloud, &account, &systems);
-    }
-
-    fn user(&self) -> String {
-        Request::from_value(&self.job.operation.request).map(|r| r.user).unwrap_or_default()
-    }
-
-    fn fail(&mut self, vm: VmId, why: &str) {
-        if let Some(row) = self.next.vms.get_mut(&vm) {
-            let row = Arc::make_mut(row);
-            row.state = VmState::Failed;
-            row.error = Some(failed_at(&row.system, &row.cloud, &[why.to_owned()]));
-        }
-    }
-
-    fn resources(
-        &mut self,
-        plan: LaunchPlan,
-        cloud: &Arc<CloudRef>,
-        account: &Account,
-        systems: &HashMap<VmId, Arc<System>>,
-    ) {
-        let existing = self.state.resources.values().filter(|r| {
-            r.unit == Unit::Infra && r.cloud == *cloud && r.account == *account && r.state == ResourceState::Created
-        });
-        let mut known = Names::default();
-        for resource in existing {
-            if let Some(id) = &resource.cloud_id {
-                known.ids.insert((resource.kind, resource.name.clone()), id.clone());
-            }
-        }
-        let mut shared_problem = None;
-        for wanted in ordered(plan.shared) {
-            if let Err(why) = self.ensure(Unit::Infra, &wanted, cloud, account, &mut known) {
-                shared_problem.get_or_insert(why);
-            }
-        }
-        for vm in plan.vms {
-            let mut own = vm.own;
-            let mut problem = shared_problem.clone();
-            let begun = self.steps.len();
-            let mut mine = known.child();
-            for wanted in ordered(vm.resources) {
-                if problem.is_none()
-                    && let Err(why) = self.ensure(Unit::Vm(vm.vm), &wanted, cloud, account, &mut mine)
-                {
-                    problem = Some(why);
-                }
-            }
-            if let Some(why) = problem {
-                self.steps.truncate(begun);
-                self.fail(vm.vm, &why);
-                continue;
-            }
-            let features = systems.get(&vm.vm).map(|s| &s.features);
-            let has = |name: &str| {
-                let of_image = features.is_some_and(|f| f.text(name).is_some_and(|t| !t.is_empty()));
-                of_image || own.get(name).and_then(Value::as_str).is_some_and(|t| !t.is_empty())
-            };
-            let (old, new) = ("disk.0.os.credentials.password", "disk.0.os.credentials.new.password");
-            if has(old) && !has(new) {
-                let password = Seeded::new(&self.resolved.seed, &format!("password {}", vm.vm)).alphanumeric(8);
-                own.insert(new.to_owned(), Value::from(password));
-            }
-            if let Some(row) = self.next.vms.get_mut(&vm.vm) {
-                Arc::make_mut(row).own = own;
-            }
-        }
-    }
-
-    /// A step that makes a resource exist, after those it depends on.
-    fn ensure(
-        &mut self,
-        unit: Unit,
-        wanted: &WantedResource,
-        cloud: &Arc<CloudRef>,
-        account: &Account,
-        names: &mut Names<'_>,
-    ) -> Result<(), String> {
-        let mut after = Vec::new();
-        let spec = names.rewritten(&wanted.spec, &mut after)?;
-        for dependency in &wanted.after {
-            if let Some(step) = names.step(dependency.kind, &dependency.name)? {
-                after.push(step);
-            }
-        }
-        after.sort_unstable();
-        after.dedup();
-        let id = StepId(u32::try_from(self.steps.len()).map_err(|_| "too many steps".to_owned())?);
-        self.steps.push(Step {
-            unit,
-            after,
-            always: false,
-            action: Action::Ensure {
-                kind: wanted.kind,
-                name: wanted.name.clone(),
-                cloud: cloud.clone(),
-                account: account.clone(),
-                spec,
-            },
-        });
-        names.steps.insert((wanted.kind, wanted.name.clone()), id);
-        Ok(())
-    }
-
-    fn finish(self) -> Planned {
-        let mut writes = self.writes;
-        writes.extend(self.next.writes());
-        Planned {
-            plan: im_model::Plan { steps: self.steps },
-            writes,
-        }
-    }
-}
-
-/// The sentence of a VM that could not be launched.
-pub(super) fn failed_at(system: &str, cloud: &CloudRef, attempts: &[String]) -> String {
-    let attempts = attempts.iter().enumerate();
-    let lines: Vec<String> = attempts
-        .map(|(n, why)| format!("Attempt {}: {why}", n + 1))
-        .collect();
-    format!(
-        "Error launching the VMs of type {system} to cloud ID {} of type {}. {}",
-        cloud.id,
-        cloud.kind,
-        lines.join("\n")
-    )
-}
-
-/// Resources so that what others depend on comes first; the order is otherwise kept. Circles are left as they are:
-/// looking up what is not there yet then fails.
-fn ordered(mut wanted: Vec<WantedResource>) -> Vec<WantedResource> {
-    if wanted.len() < 2 {
-        return wanted;
-    }
-    let mut sorted: Vec<WantedResource> = Vec::with_capacity(wanted.len());
-    while !wanted.is_empty() {
-        let ready = wanted.iter().position(|one| {
-            let mut needs: Vec<(String, String)> =
-                one.after.iter().map(|d| (d.kind.to_string(), d.name.clone())).collect();
-            references(&one.spec, &mut |kind, name| needs.push((kind.to_owned(), name.to_owned())));
-            let waits = |other: &WantedResource| {
-                let same = |(kind, name): &(String, String)| *kind == other.kind.as_str() && *name == other.name;
-                !std::ptr::eq(other, one) && needs.iter().any(same)
-            };
-            !wanted.iter().any(waits)
-        });
-        sorted.push(wanted.remove(ready.unwrap_or(0)));
-    }
-    sorted
-}
-
-const REFERENCE: &str = "@id:";
-
-/// Calls `found` with kind and name of each reference in a spec.
-fn references(spec: &Value, found: &mut dyn FnMut(&str, &str)) {
-    match spec {
-        Value::String(text) => {
-            if let Some((kind, name)) = text.strip_prefix(REFERENCE).and_then(|rest| rest.split_once('/')) {
-                found(kind, name);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        Value::Object(members) => members.values().for_each(|item| references(item, found)),
-        _ => {}
-    }
-}
-
-/// Where the ids of named resources come from: a step of the plan, or a row.
-#[derive(Default)]
-struct Names<'p> {
-    parent: Option<&'p Names<'p>>,
-    steps: HashMap<(ResourceKind, String), StepId>,
-    ids: HashMap<(ResourceKind, String), String>,
-}
-
-impl<'p> Names<'p> {
-    fn child<'c>(&'c self) -> Names<'c>
-    where
-        'p: 'c,
-    {
-        Names {
-            parent: Some(self),
-            steps: HashMap::new(),
-            ids: HashMap::new(),
-        }
-    }
-
-    /// The step that makes it; none if it is there already.
-    fn step(&self, kind: ResourceKind, name: &str) -> Result<Option<StepId>, String> {
-        let key = (kind, name.to_owned());
-        if let Some(step) = self.steps.get(&key) {
-            return Ok(Some(*step));
-        }
-        if self.ids.contains_key(&key) {
-            return Ok(None);
-        }
-        match self.parent {
-            Some(parent) => parent.step(kind, name),
-            None => Err(format!("the plan names {kind} `{name}`, which nothing makes")),
-        }
-    }
-
-    fn id(&self, kind: ResourceKind, name: &str) -> Option<&str> {
-        let own = self.ids.get(&(kind, name.to_owned())).map(String::as_str);
-        own.or_else(|| self.parent?.id(kind, name))
-    }
-
-    /// The spec with references turned into steps or ids. The steps go into `after`.
-    fn rewritten(&self, spec: &Arc<Value>, after: &mut Vec<StepId>) -> Result<Arc<Value>, String> {
-        let mut any = false;
-        references(spec, &mut |_, _| any = true);
-        if !any {
-            return Ok(spec.clone());
-        }
-        let mut rewritten = (**spec).clone();
-        self.rewrite(&mut rewritten, after)?;
-        Ok(Arc::new(rewritten))
-    }
-
-    fn rewrite(&self, spec: &mut Value, after: &mut Vec<StepId>) -> Result<(), String> {
-        match spec {
-            Value::String(text) => {
-                let Some((kind, name)) = text.strip_prefix(REFERENCE).and_then(|rest| rest.split_once('/')) else {
-                    return Ok(());
-                };
-                let kind = serde_json::from_value::<ResourceKind>(Value::from(kind))
-                    .map_err(|_| format!("the plan names an unknown kind `{kind}`"))?;
-                if let Some(step) = self.step(kind, name)? {
-                    after.push(step);
-                    *text = format!("{REFERENCE}{step}");
-                } else if let Some(id) = self.id(kind, name) {
-                    *text = id.to_owned();
-                }
-                Ok(())
-            }
-            Value::Array(items) => items.iter_mut().try_for_each(|item| self.rewrite(item, after)),
-            Value::Object(members) => members.values_mut().try_for_each(|item| self.rewrite(item, after)),
-            _ => Ok(()),
-        }
-    }
-}

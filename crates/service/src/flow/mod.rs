@@ -7,10 +7,12 @@
 mod change;
 mod configure;
 mod launch;
+mod names;
 mod project;
 mod remove;
 mod run;
 mod scope;
+mod steps;
 
 use crate::{
     Connectors, ServiceOptions,
@@ -19,15 +21,13 @@ use crate::{
     request::{Request, What},
 };
 use async_trait::async_trait;
-use im_cloud::{CloudError, ErrorKind, net::Guard};
+use im_cloud::net::Guard;
 use im_model::{CloudRef, Deployment, OpKind};
 use im_ops::{Change, Job, Planned, Reach, RunCall, StepError, Workflow};
 use im_radl::Document;
 use im_store::{InfraState, Store, Write};
 use serde_json::Value;
 use std::sync::Arc;
-
-pub(crate) use launch::base_id;
 
 /// The application.
 pub struct Flow {
@@ -74,19 +74,6 @@ fn stuck(message: &str) -> StepError {
     }
 }
 
-/// What an error of a cloud means for a step.
-pub(crate) fn cloud_failure(error: &CloudError) -> StepError {
-    match error.kind {
-        ErrorKind::Unauthorized | ErrorKind::WrongAccount => StepError::NeedsCredentials {
-            message: error.message.clone(),
-        },
-        _ => StepError::Failed {
-            message: error.message.clone(),
-            temporary: error.is_temporary(),
-        },
-    }
-}
-
 #[async_trait]
 impl Workflow for Flow {
     async fn resolve(&self, job: &Job, state: &InfraState) -> Result<Value, StepError> {
@@ -112,17 +99,15 @@ impl Workflow for Flow {
     fn reach(&self, job: &Job, cloud: &CloudRef) -> Result<Reach, StepError> {
         let request = request_of(job)?;
         let forced = matches!(request.what, What::Destroy { force: true });
-        let found = self.connectors.reach(&request.credentials, cloud).map_err(|e| match e {
-            // Whoever forces a destroy has said that what cannot be reached may stay.
-            CloudsError::Credentials(message) if !forced => StepError::NeedsCredentials { message },
-            other => StepError::failed(other.to_string()),
-        })?;
-        let cx = found.cx(
-            &job.operation.infra,
-            &self.deployment,
-            None,
-            self.options.call_deadline,
-        );
+        let found = self
+            .connectors
+            .reach(&request.credentials, cloud)
+            .map_err(|e| match e {
+                // Whoever forces a destroy has said that what cannot be reached may stay.
+                CloudsError::Credentials(message) if !forced => StepError::NeedsCredentials { message },
+                other => StepError::failed(other.to_string()),
+            })?;
+        let cx = found.cx(&job.operation.infra, &self.deployment, None, self.options.call_deadline);
         Ok(Reach {
             connector: found.connector,
             cx,

@@ -1,7 +1,7 @@
 //! What changes mean for the rows that users see. Constant work per change, but for the ends of operations; the clock
 //! is read for log lines and for when a cloud last told a state, nothing else from outside.
 
-use super::{Flow, configure, launch::failed_at, scope::Scope};
+use super::{Flow, configure, scope::Scope, steps::failed_at};
 use crate::{
     draw,
     logs::{header, now},
@@ -10,9 +10,7 @@ use crate::{
     states::Next,
 };
 use im_ctxt::{DISABLED, DISABLED_VM};
-use im_model::{
-    Configured, LogScope, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Unit, Vm, VmId, VmState,
-};
+use im_model::{Configured, LogScope, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Unit, Vm, VmId, VmState};
 use im_ops::{Change, Ending, Job, UnitOutcome};
 use im_radl::Document;
 use im_store::{InfraState, Write};
@@ -26,7 +24,6 @@ fn taken_over(job: &Job, state: &InfraState) -> bool {
 impl Flow {
     pub(super) fn project_launch(&self, job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
         match change {
-            Change::Began => Vec::new(),
             Change::Step { step, created, .. } => {
                 let (Unit::Vm(vm), Some((resource, observed))) = (step.unit, created) else {
                     return Vec::new();
@@ -66,7 +63,7 @@ impl Flow {
                 }
                 one(state, row)
             }
-            Change::Unit { .. } => Vec::new(),
+            Change::Began | Change::Unit { .. } => Vec::new(),
             Change::Ended(ending) => self.launched(job, state, ending),
         }
     }
@@ -322,9 +319,7 @@ pub(super) fn nobody_takes_part(next: &mut Next<'_>, document: &Document) -> Vec
     }
     Arc::make_mut(&mut next.infra).configured = Configured::Yes;
     let mut writes = vec![
-        Write::ClearLog {
-            scope: LogScope::Infra,
-        },
+        Write::ClearLog { scope: LogScope::Infra },
         Write::Log {
             scope: LogScope::Infra,
             text: DISABLED.to_owned(),

@@ -67,7 +67,9 @@ fn plan(state: &InfraState, gone: &BTreeSet<VmId>, shared_goes: impl Fn(&CloudRe
         if let Some(resources) = by_unit.get(&Unit::Vm(*vm)) {
             let ends = steps.remove(Unit::Vm(*vm), resources, &[]);
             if let Some(resource) = resources.first() {
-                last.entry((&*resource.cloud, &resource.account)).or_default().extend(ends);
+                last.entry((&*resource.cloud, &resource.account))
+                    .or_default()
+                    .extend(ends);
             }
         }
     }
@@ -98,8 +100,7 @@ pub(super) fn plan_remove(state: &InfraState, vms: &[VmId]) -> Planned {
         .filter(|id| state.vms.get(id).is_some_and(|vm| !vm.destroyed))
         .collect();
     let stay = state.vms.values().filter(|vm| !vm.destroyed && !gone.contains(&vm.id));
-    let used: BTreeSet<(&CloudRef, Option<&Account>)> =
-        stay.map(|vm| (&*vm.cloud, vm.account.as_ref())).collect();
+    let used: BTreeSet<(&CloudRef, Option<&Account>)> = stay.map(|vm| (&*vm.cloud, vm.account.as_ref())).collect();
     plan(state, &gone, |cloud, account| {
         !used.contains(&(cloud, Some(account))) && !used.contains(&(cloud, None))
     })

@@ -29,11 +29,6 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether the document takes nobody in.
-    pub(crate) fn is_disabled(&self) -> bool {
-        self.disabled
-    }
-
     /// Whether a VM of this system at a cloud of this kind is configured over SSH.
     pub(crate) fn includes(&self, system: &str, kind: &str) -> bool {
         if self.disabled {

@@ -3,7 +3,7 @@
 
 use super::{ctxt_failure, master::handed_on, say, store_failure};
 use crate::{flow::Flow, logs, materialize, states::Next};
-use im_ctxt::{EventKind, RunSpec, RunnerEvent, StepOutcome};
+use im_ctxt::{CtxtError, EventKind, Follow, RunSpec, RunnerEvent, StepOutcome};
 use im_model::{Configured, EventBody, Infrastructure, LogScope, Vm, VmId};
 use im_ops::{RunCall, StepError};
 use im_radl::System;
@@ -14,7 +14,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// Events that arrive within this time are written together.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -30,30 +33,34 @@ impl Flow {
         let ansible = handed_on(call)?;
         let spec = self.spec(call).await?;
         let mut master = self.connected(&spec).await?;
-        master.start(spec.number, &ansible).await.map_err(|e| ctxt_failure(&e))?;
+        master
+            .start(spec.number, &ansible)
+            .await
+            .map_err(|e| ctxt_failure(&e))?;
         let state = call.sink.state().await.map_err(|e| store_failure(&e))?;
-        let mut follow = master.follow(spec.number, followed(&state.infra, spec.number));
+        let mut arriving = pumped(master.follow(spec.number, followed(&state.infra, spec.number)));
         let left = spec.max_time().saturating_sub(spec.elapsed) + GRACE;
         let deadline = Instant::now() + left;
         let systems: Arc<HashMap<VmId, Arc<System>>> =
             Arc::new(spec.nodes.iter().map(|n| (n.id, n.features.clone())).collect());
         loop {
-            let Ok(first) = timeout_at(deadline, follow.next()).await else {
+            let Ok(first) = timeout_at(deadline, arriving.recv()).await else {
                 return self.too_late(call, &spec).await;
             };
-            let Some(first) = first.map_err(|e| ctxt_failure(&e))? else {
+            let Some(first) = first else {
                 return Err(StepError::temporary("the runner ended without saying how"));
             };
+            let first = first.map_err(|e| ctxt_failure(&e))?;
             let mut events = vec![first];
             let mut broken = None;
             while events.len() < MOST && !matches!(events.last().map(|e| &e.kind), Some(EventKind::Finished { .. })) {
-                match timeout(TOGETHER, follow.next()).await {
-                    Ok(Ok(Some(event))) => events.push(event),
-                    Ok(Err(error)) => {
+                match timeout(TOGETHER, arriving.recv()).await {
+                    Ok(Some(Ok(event))) => events.push(event),
+                    Ok(Some(Err(error))) => {
                         broken = Some(error);
                         break;
                     }
-                    Ok(Ok(None)) | Err(_) => break,
+                    Ok(None) | Err(_) => break,
                 }
             }
             let end = events.iter().find_map(|e| match &e.kind {
@@ -88,22 +95,40 @@ impl Flow {
     }
 }
 
+/// The events through a channel, so that whoever gives up waiting for one loses none.
+fn pumped(mut follow: Follow) -> mpsc::Receiver<Result<RunnerEvent, CtxtError>> {
+    let (sender, receiver) = mpsc::channel(MOST);
+    tokio::spawn(async move {
+        loop {
+            let next = tokio::select! {
+                () = sender.closed() => return,
+                next = follow.next() => next.transpose(),
+            };
+            let Some(event) = next else { return };
+            let broken = event.is_err();
+            if sender.send(event).await.is_err() || broken {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
 /// How far this run was followed.
 fn followed(infra: &Infrastructure, number: u64) -> u64 {
     let of = |value: &Value| {
         let same = value.get("number").and_then(Value::as_u64) == Some(number);
-        if same { value.get("seq").and_then(Value::as_u64) } else { None }
+        if same {
+            value.get("seq").and_then(Value::as_u64)
+        } else {
+            None
+        }
     };
     infra.extra.get(FOLLOWED).and_then(of).unwrap_or(0)
 }
 
 /// What events mean for rows, logs and whoever watches.
-fn writes(
-    state: &InfraState,
-    number: u64,
-    events: &[RunnerEvent],
-    systems: &HashMap<VmId, Arc<System>>,
-) -> Vec<Write> {
+fn writes(state: &InfraState, number: u64, events: &[RunnerEvent], systems: &HashMap<VmId, Arc<System>>) -> Vec<Write> {
     let before = followed(&state.infra, number);
     let mut next = Next::new(state);
     let mut told = Vec::new();
@@ -157,7 +182,9 @@ fn writes(
         }
     }
     let infra = Arc::make_mut(&mut next.infra);
-    infra.extra.insert(FOLLOWED.to_owned(), json!({ "number": number, "seq": seq }));
+    infra
+        .extra
+        .insert(FOLLOWED.to_owned(), json!({ "number": number, "seq": seq }));
     let mut all: Vec<Write> = texts
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
@@ -200,7 +227,8 @@ mod tests {
     fn events_are_taken_once() {
         let mut state = infrastructure();
         let mut row = vm(0);
-        row.own.insert("disk.0.os.credentials.new.password".into(), "fresh".into());
+        row.own
+            .insert("disk.0.os.credentials.new.password".into(), "fresh".into());
         state.vms.insert(VmId(0), Arc::new(row));
         let mut system = System::default();
         system.features.set_text("disk.0.os.credentials.new.password", "fresh");
@@ -238,6 +266,9 @@ mod tests {
         assert_eq!(row.own["disk.0.os.credentials.new.password"], Value::Null);
         assert_eq!((followed(&state.infra, 3), followed(&state.infra, 4)), (2, 0));
         let again = writes(&state, 3, &events, &systems);
-        assert!(!again.iter().any(|w| matches!(w, Write::Vm(_) | Write::Event(_))), "{again:?}");
+        assert!(
+            !again.iter().any(|w| matches!(w, Write::Vm(_) | Write::Event(_))),
+            "{again:?}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{say, store_failure};
 use crate::{
+    connectors::Cloud,
     flow::{Flow, scope::Scope},
     logs::now,
     materialize,
@@ -9,7 +10,7 @@ use crate::{
     request::{Request, What},
     states::Next,
 };
-use im_cloud::{CloudError, Observed};
+use im_cloud::{CloudError, Cx, Observed};
 use im_model::{Power, Vm, VmId, VmState};
 use im_ops::{RunCall, StepError};
 use im_store::InfraState;
@@ -41,10 +42,12 @@ impl Flow {
         call: &RunCall,
         request: &Request,
         vm: VmId,
-    ) -> Result<(Arc<InfraState>, Arc<Vm>, String, crate::connectors::Cloud, im_cloud::Cx), StepError> {
+    ) -> Result<(Arc<Vm>, String, Cloud, Cx), StepError> {
         let state = call.sink.state().await.map_err(|e| store_failure(&e))?;
         let row = state.vms.get(&vm).cloned();
-        let row = row.filter(|row| !row.destroyed).ok_or_else(|| StepError::failed("Deleted VM."))?;
+        let row = row
+            .filter(|row| !row.destroyed)
+            .ok_or_else(|| StepError::failed("Deleted VM."))?;
         let Some(id) = row.cloud_id.as_deref().map(str::to_owned) else {
             return Err(StepError::failed(format!("VM {vm} was never created.")));
         };
@@ -58,7 +61,7 @@ impl Flow {
             row.account.clone(),
             self.options.call_deadline,
         );
-        Ok((state, row, id, cloud, cx))
+        Ok((row, id, cloud, cx))
     }
 
     /// Writes what a cloud said of a VM.
@@ -79,7 +82,7 @@ impl Flow {
 
     pub(super) async fn power(&self, call: &RunCall, request: &Request, vm: VmId) -> Result<Value, StepError> {
         let args = PowerArgs::deserialize(&*call.args).map_err(|e| StepError::failed(e.to_string()))?;
-        let (_, _, id, cloud, cx) = self.machine(call, request, vm).await?;
+        let (_, id, cloud, cx) = self.machine(call, request, vm).await?;
         let observed = cloud.connector.power(&cx, &id, args.power).await;
         self.told(call, vm, observed.map_err(|e| refused(&e))?).await?;
         Ok(Value::Null)
@@ -89,12 +92,12 @@ impl Flow {
         let What::Alter { radl, .. } = &request.what else {
             return Err(StepError::failed("the request is none of a change"));
         };
-        let (state, row, id, cloud, cx) = self.machine(call, request, vm).await?;
+        let (row, id, cloud, cx) = self.machine(call, request, vm).await?;
         let sent = self.documents.read(radl).map_err(StepError::failed)?;
-        let wanted = sent.system(&row.system).ok_or_else(|| {
-            StepError::failed(format!("Incorrect RADL no system with name {} provided.", row.system))
-        })?;
-        let document = self.vm_document(&state, &row).await?;
+        let wanted = sent
+            .system(&row.system)
+            .ok_or_else(|| StepError::failed(format!("Incorrect RADL no system with name {} provided.", row.system)))?;
+        let document = self.vm_document(&row).await?;
         let current = document.system(&row.system).cloned().unwrap_or_default();
         let observed = cloud.connector.alter(&cx, &id, &current, wanted).await;
         self.told(call, vm, observed.map_err(|e| refused(&e))?).await?;
@@ -121,7 +124,11 @@ impl Flow {
             let late_public = missing_all.is_empty() && begun.elapsed() > self.options.wait_public_ip;
             if late || late_public {
                 for (vm, _) in if late { missing_all } else { missing_public } {
-                    let what = if late { "is not running with an address" } else { "has no public address" };
+                    let what = if late {
+                        "is not running with an address"
+                    } else {
+                        "has no public address"
+                    };
                     let message = format!("WARNING: VM {vm} {what} in time: it is configured without if at all.");
                     say(&*call.sink, &message).await?;
                 }
@@ -148,7 +155,7 @@ impl Flow {
             match row.state {
                 VmState::Pending | VmState::Unknown => missing.push((row.id, false)),
                 state_now if state_now.is_up() => {
-                    let Some(node) = self.node(state, &row).await? else { continue };
+                    let Some(node) = self.node(&row).await? else { continue };
                     if node.ip().is_none() {
                         missing.push((row.id, false));
                     } else if node.public_ip.is_none() && node.interfaces.iter().any(|i| i.public) && self.lags(&row) {

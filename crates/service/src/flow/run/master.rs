@@ -1,7 +1,9 @@
 //! The master: chosen, reached, prepared, given its files.
 
 use super::{
-    ctxt_failure, say, spec::{args, key_of}, ssh_failure, store_failure,
+    ctxt_failure, say,
+    spec::{args, key_of},
+    ssh_failure, store_failure,
 };
 use crate::{flow::Flow, materialize, states::Next};
 use im_ctxt::{Ansible, KeyPair, Master, Node, bundle, choose_master, generate_key};
@@ -31,9 +33,14 @@ impl Flow {
             .ok_or_else(|| StepError::failed("Error: the master VM is gone."))?;
         let key = self.remember_master(call, &state, chosen).await?;
         say(&*call.sink, "Wait master VM to have the SSH active.").await?;
-        let mut master = Master::connect(&self.guard, &state.infra.id, node.access(Some(&key)), &self.options.ctxt)
-            .await
-            .map_err(|e| ssh_failure(&e))?;
+        let mut master = Master::connect(
+            &self.guard,
+            &state.infra.id,
+            node.access(Some(&key)),
+            &self.options.ctxt,
+        )
+        .await
+        .map_err(|e| ssh_failure(&e))?;
         let (password, private_key) = master.change_credentials().await.map_err(|e| ctxt_failure(&e))?;
         if password || private_key {
             let change = move |state: &InfraState| {

@@ -62,9 +62,12 @@ fn internal(error: &ServiceError) -> StepError {
 
 impl Flow {
     /// The document of a VM, as it stands.
-    pub(crate) async fn vm_document(&self, state: &InfraState, vm: &Vm) -> Result<Document, StepError> {
-        let base = self.documents.base(&*self.store, &vm.base).await.map_err(|e| internal(&e))?;
-        let _ = state;
+    pub(crate) async fn vm_document(&self, vm: &Vm) -> Result<Document, StepError> {
+        let base = self
+            .documents
+            .base(&*self.store, &vm.base)
+            .await
+            .map_err(|e| internal(&e))?;
         Ok(materialize::materialize(&base, vm, self.naming(&vm.cloud.kind)))
     }
 
@@ -78,7 +81,7 @@ impl Flow {
     }
 
     /// A VM as contextualization sees it; none if its cloud's VMs are not configured over SSH.
-    pub(super) async fn node(&self, state: &InfraState, vm: &Vm) -> Result<Option<Node>, StepError> {
+    pub(super) async fn node(&self, vm: &Vm) -> Result<Option<Node>, StepError> {
         let Some(connector) = self.connectors.get(&vm.cloud.kind) else {
             return Ok(None);
         };
@@ -86,7 +89,7 @@ impl Flow {
         if !capability.contextualizes || !capability.dialable {
             return Ok(None);
         }
-        let document = self.vm_document(state, vm).await?;
+        let document = self.vm_document(vm).await?;
         let Some(system) = document.system(&vm.system) else {
             return Ok(None);
         };
@@ -108,7 +111,7 @@ impl Flow {
     pub(super) async fn nodes(&self, state: &InfraState) -> Result<Vec<Node>, StepError> {
         let mut nodes = Vec::new();
         for vm in state.vms.values().filter(|vm| !vm.destroyed) {
-            nodes.extend(self.node(state, vm).await?);
+            nodes.extend(self.node(vm).await?);
         }
         Ok(nodes)
     }
@@ -139,10 +142,17 @@ impl Flow {
         if let Some(master) = self.masters.take(&spec.infra, spec.number) {
             return Ok(master);
         }
-        let node = spec.node(spec.master).ok_or_else(|| StepError::failed("the master VM is gone"))?;
-        Master::connect(&self.guard, &spec.infra, node.access(Some(&spec.key)), &self.options.ctxt)
-            .await
-            .map_err(|e| super::ssh_failure(&e))
+        let node = spec
+            .node(spec.master)
+            .ok_or_else(|| StepError::failed("the master VM is gone"))?;
+        Master::connect(
+            &self.guard,
+            &spec.infra,
+            node.access(Some(&spec.key)),
+            &self.options.ctxt,
+        )
+        .await
+        .map_err(|e| super::ssh_failure(&e))
     }
 }
 
