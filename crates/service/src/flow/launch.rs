@@ -400,4 +400,3 @@ impl Flow {
         Ok(planner.finish())
     }
 }
-

@@ -244,4 +244,3 @@ pub(super) fn failed_at(system: &str, cloud: &CloudRef, attempts: &[String]) -> 
         lines.join("\n")
     )
 }
-
