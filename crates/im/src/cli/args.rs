@@ -1,4 +1,6 @@
 //! The words of the command line, as clap reads them. What they mean is in `commands`.
+//!
+//! The words of `im_client` that mean the same are understood too, hidden; its flags `-a` and `-r` as well.
 
 use super::ui::{ColorChoice, Format};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -31,19 +33,17 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Address of the service
-    ///
-    /// Without it: `url` of the settings file, else <http://localhost:8800>.
-    #[arg(long, env = "IM_URL", global = true, value_name = "URL", hide_env_values = true)]
+    /// Address of the service, if it is not the one of the settings file or port 8800 of this machine
+    #[arg(long, short = 'r', aliases = ["rest-url", "restapi-url"], env = "IM_URL", global = true, value_name = "URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     /// File with your credentials (line or JSON form)
-    #[arg(long, env = "IM_AUTH", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, short, alias = "auth_file", env = "IM_AUTH", hide_env_values = true, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) auth: Option<PathBuf>,
-    /// Form of the results
-    #[arg(long, short, global = true, value_name = "FORM")]
+    /// Form of the results: `text`, or `json` (errors too, on standard error)
+    #[arg(long, short, global = true, value_name = "FORM", hide_possible_values = true)]
     pub(crate) output: Option<Format>,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN")]
+    /// When to use colours: `auto`, `always`, `never`
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) color: Option<ColorChoice>,
     /// Say nothing but results and errors
     #[arg(long, short, global = true)]
@@ -55,7 +55,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) insecure: bool,
     /// Trust certificates issued by these authorities too (PEM)
-    #[arg(long, env = "IM_CACERT", global = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "insecure")]
+    #[arg(long, env = "IM_CACERT", hide_env_values = true, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "insecure")]
     pub(crate) cacert: Option<PathBuf>,
 }
 
@@ -65,8 +65,8 @@ pub(crate) struct DocumentArgs {
     /// The document: RADL, RADL-JSON (`.json`, `.jsn`) or TOSCA (`.yaml`, `.yml`); `-` reads standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Its language, when the name does not tell
-    #[arg(long, value_name = "LANGUAGE")]
+    /// Its language, when the name does not tell: `radl`, `json` (RADL), `tosca`
+    #[arg(long, value_name = "LANGUAGE", hide_possible_values = true)]
     pub(crate) format: Option<Language>,
     /// Send it without checking it here first
     #[arg(long)]
@@ -124,6 +124,7 @@ pub(crate) enum Command {
     },
     /// Show an infrastructure, one of its machines or one property of a machine
     #[command(after_help = "Examples:\n  im show ID\n  im show ID 0\n  im show ID 0 cpu.count\n  im show ID --radl")]
+    #[command(aliases = ["getinfo", "getvminfo"])]
     Show {
         /// The infrastructure; the first characters of its id are enough
         id: String,
@@ -136,6 +137,7 @@ pub(crate) enum Command {
         radl: bool,
     },
     /// Tell the state of an infrastructure and its machines
+    #[command(alias = "getstate")]
     State {
         /// The infrastructure
         id: String,
@@ -149,6 +151,7 @@ pub(crate) enum Command {
         timeout: Option<u64>,
     },
     /// Read the configuration log
+    #[command(aliases = ["getcontmsg", "getvmcontmsg"])]
     Log {
         /// The infrastructure
         id: String,
@@ -162,6 +165,7 @@ pub(crate) enum Command {
         header: bool,
     },
     /// Add machines: those the document deploys
+    #[command(alias = "addresource")]
     Add {
         /// The infrastructure
         id: String,
@@ -174,6 +178,7 @@ pub(crate) enum Command {
         detach: DetachArgs,
     },
     /// Remove machines
+    #[command(alias = "removeresource")]
     Remove {
         /// The infrastructure
         id: String,
@@ -193,8 +198,8 @@ pub(crate) enum Command {
         /// New recipes, contextualize section, credentials or applications
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
-        /// Its language, when the name does not tell
-        #[arg(long, value_name = "LANGUAGE", requires = "file")]
+        /// Its language, when the name does not tell: `radl`, `json` (RADL), `tosca`
+        #[arg(long, value_name = "LANGUAGE", hide_possible_values = true, requires = "file")]
         format: Option<Language>,
         /// Send it without checking it here first
         #[arg(long, requires = "file")]
@@ -206,12 +211,16 @@ pub(crate) enum Command {
         detach: DetachArgs,
     },
     /// Start an infrastructure or one machine
+    #[command(alias = "startvm")]
     Start(PowerArgs),
     /// Stop an infrastructure or one machine
+    #[command(alias = "stopvm")]
     Stop(PowerArgs),
     /// Restart an infrastructure or one machine
+    #[command(alias = "rebootvm")]
     Reboot(PowerArgs),
     /// Change a machine: processors, memory, disks
+    #[command(alias = "altervm")]
     Alter {
         /// The infrastructure
         id: String,
@@ -239,12 +248,13 @@ pub(crate) enum Command {
         /// The documents; `-` reads standard input
         #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
-        /// Their language, when the names do not tell
-        #[arg(long, value_name = "LANGUAGE")]
+        /// Their language, when the names do not tell: `radl`, `json` (RADL), `tosca`
+        #[arg(long, value_name = "LANGUAGE", hide_possible_values = true)]
         format: Option<Language>,
     },
     /// Log in to a machine, or run a command on it
     #[command(after_help = "Examples:\n  im ssh ID\n  im ssh ID 1\n  im ssh ID 1 -- uname -a")]
+    #[command(alias = "sshvm")]
     Ssh {
         /// The infrastructure
         id: String,
@@ -262,6 +272,7 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Tell the versions of this program and of the service
+    #[command(alias = "getversion")]
     Version,
 }
 

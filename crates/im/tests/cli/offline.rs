@@ -1,0 +1,108 @@
+//! Commands that ask nobody: help, completion, check; and words that make no sense.
+
+use crate::run::User;
+use insta::assert_snapshot;
+
+const BAD: &str = "\
+network net ( outbound = 'perhaps' )
+system front (
+  cpu.count >= two and
+  net_interface.0.connection = 'nowhere'
+)
+deploy frnt 1
+";
+
+#[test]
+fn help() {
+    let user = User::new();
+    assert_snapshot!("help", user.run(&["--help"]));
+    assert_snapshot!("help_create", user.run(&["create", "--help"]));
+    assert_snapshot!("help_short", user.run(&["log", "-h"]));
+}
+
+#[test]
+fn words_that_make_no_sense() {
+    let user = User::new();
+    let told: Vec<String> = [
+        &["crate", "x"] as &[&str],
+        &["create"],
+        &["remove", "id", "one"],
+        &["-q", "-v", "list"],
+        &["--output", "xml", "list"],
+    ]
+    .iter()
+    .map(|words| user.run(words))
+    .collect();
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn check_tells_by_its_exit_code() {
+    let user = User::new();
+    user.file(
+        "good.radl",
+        "network n ()\nsystem s ( net_interface.0.connection = 'n' )\ndeploy s 1\n",
+    );
+    user.file("bad.radl", BAD);
+    user.file(
+        "refers.radl",
+        "system s ( net_interface.0.connection = 'n' )\ndeploy t 1\n",
+    );
+    user.file("bad.json", "[{\"class\": \"network\"}]");
+    user.file("t.yaml", "tosca_definitions_version: tosca_simple_yaml_1_0\n");
+    let told: Vec<String> = [
+        &["check", "good.radl"] as &[&str],
+        &["check", "good.radl", "bad.radl", "refers.radl"],
+        &["check", "bad.json"],
+        &["check", "t.yaml"],
+        &["check", "missing.radl"],
+    ]
+    .iter()
+    .map(|words| user.run(words))
+    .collect();
+    assert_snapshot!("check", told.join("\n"));
+    assert_snapshot!("check_json", user.run(&["check", "--output", "json", "bad.radl"]));
+    assert_snapshot!(
+        "check_colours",
+        user.run(&["check", "--color", "always", "refers.radl"])
+            .replace('\u{1b}', "ESC")
+    );
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let user = User::new();
+    let mut command = user.command(&["check", "-"]);
+    let file = user.file("x", "network n (");
+    command.stdin(std::fs::File::open(file).unwrap());
+    let output = command.output().unwrap();
+    assert_snapshot!(user.tell(&["check", "-"], &output));
+}
+
+#[test]
+fn completion_is_made_for_each_shell() {
+    let user = User::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let told = user.run(&["completion", shell]);
+        assert!(told.contains("exit: 0") && told.contains("reconfigure"), "{told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn other_names() {
+    let user = User::new();
+    let link = user.home().join("im_client");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_im"), &link).unwrap();
+    user.file("good.radl", "network n ()\n");
+    let output = std::process::Command::new(&link)
+        .args(["check", "good.radl"])
+        .current_dir(user.home())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let link = user.home().join("im_service");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_im"), &link).unwrap();
+    let output = std::process::Command::new(&link).arg("--help").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Run the service"));
+}
