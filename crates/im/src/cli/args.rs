@@ -252,8 +252,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "LANGUAGE", hide_possible_values = true)]
         format: Option<Language>,
     },
+    /// Explain a code that `check` tells, such as R0107; without one, list them
+    Explain {
+        /// The code
+        code: Option<String>,
+    },
     /// Log in to a machine, or run a command on it
-    #[command(after_help = "Examples:\n  im ssh ID\n  im ssh ID 1\n  im ssh ID 1 -- uname -a")]
+    #[command(
+        after_help = "The exit code is the command's.\n\nExamples:\n  im ssh ID\n  im ssh ID 1\n  im ssh ID 1 -- uname -a"
+    )]
     #[command(alias = "sshvm")]
     Ssh {
         /// The infrastructure

@@ -22,8 +22,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long a question may take. Calls that change something have no limit: they may take many minutes.
 const READ: Duration = Duration::from_mins(2);
 
-/// The headers under which a service may tell the id of an operation.
-pub(crate) const OPERATION_HEADERS: [&str; 2] = ["im-operation", "operation-id"];
+/// The header in which the service tells the id of an operation.
+const OPERATION_HEADER: &str = "operation-id";
 
 /// Body of a request.
 #[derive(Clone, Debug)]
@@ -256,6 +256,10 @@ impl Client {
             Some(source) => answer = answer.chain(source),
             None => answer = answer.cause(error),
         }
+        // What a layer calls itself tells nobody anything, as long as the layer below says more.
+        if answer.causes.len() > 1 {
+            answer.causes.retain(|c| !c.starts_with("client error ("));
+        }
         let tls = answer
             .causes
             .iter()
@@ -270,10 +274,7 @@ impl Client {
 
 /// Reads an operation's id from an answer.
 pub(crate) fn operation(headers: &HeaderMap) -> Option<String> {
-    OPERATION_HEADERS
-        .iter()
-        .find_map(|name| headers.get(*name)?.to_str().ok())
-        .map(str::to_owned)
+    headers.get(OPERATION_HEADER)?.to_str().ok().map(str::to_owned)
 }
 
 /// The error for an answer that says no.

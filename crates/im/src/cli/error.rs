@@ -10,20 +10,36 @@ use std::fmt::{self, Write as _};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything asked for was done.
-    Ok = 0,
+    Ok,
     /// Refused or failed.
-    Failed = 1,
+    Failed,
     /// Wrong options or files that cannot be read.
-    Usage = 2,
+    Usage,
     /// The service could not be reached.
-    Unreachable = 3,
+    Unreachable,
     /// The user left; the service goes on.
-    Interrupted = 130,
+    Interrupted,
+    /// What a command on a machine ended with.
+    Remote(u8),
+}
+
+impl Exit {
+    /// The code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Interrupted => 130,
+            Self::Remote(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -139,7 +155,7 @@ impl CliError {
     }
 
     fn json(&self) -> Value {
-        let mut error = json!({"message": self.message, "exit": self.exit as u8});
+        let mut error = json!({"message": self.message, "exit": self.exit.code()});
         let mut set = |key: &str, value: Value| {
             error[key] = value;
         };

@@ -199,3 +199,81 @@ impl View for LogView {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ui::{ColorChoice, Format};
+    use im_model::Event;
+    use indicatif::InMemoryTerm;
+    use serde_json::json;
+
+    fn event(time: Millis, mut body: serde_json::Value) -> Event {
+        body["seq"] = json!(time);
+        body["time"] = json!(time);
+        serde_json::from_value(body).unwrap()
+    }
+
+    /// What stands on the screen after some events, at a given time.
+    fn screen(height: u16, events: &[(Millis, serde_json::Value)], now: Millis) -> (String, String) {
+        let term = InMemoryTerm::new(height, 72);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        let ui = Ui::new(Format::Text, ColorChoice::Never, Talk::Normal);
+        let mut view = Live::on(ui, target, Box::new(move || usize::from(height)));
+        let mut board = Board::default();
+        for (time, body) in events {
+            let event = event(*time, body.clone());
+            let line = board.event(&event, ui.err);
+            view.event(&event, &board, line.as_deref()).unwrap();
+            view.tick(&board, *time);
+        }
+        // What is drawn too soon after something else is left out until the next time.
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(50));
+            view.tick(&board, now);
+        }
+        let before = term.contents();
+        view.finish(&board, now);
+        (before, term.contents())
+    }
+
+    #[test]
+    fn one_row_per_machine() {
+        let events = [
+            (
+                1_000,
+                json!({"type": "state", "state": "running", "vms": {"0": "running", "1": "running", "2": "pending"}}),
+            ),
+            (
+                2_000,
+                json!({"type": "step", "name": "basic", "vms": [0, 1], "outcome": "started"}),
+            ),
+            (
+                3_500,
+                json!({"type": "step", "name": "basic", "vms": [0], "outcome": "succeeded"}),
+            ),
+            (
+                4_000,
+                json!({"type": "step", "name": "basic", "vms": [1], "outcome": "failed", "error": "no room"}),
+            ),
+            (
+                5_000,
+                json!({"type": "state", "state": "running", "vms": {"0": "configured", "1": "unconfigured"}}),
+            ),
+            (
+                6_000,
+                json!({"type": "step", "name": "create vm 2", "vms": [2], "outcome": "started"}),
+            ),
+        ];
+        let (during, after) = screen(20, &events, 7_300);
+        insta::assert_snapshot!(format!("{during}\n=== at the end\n{after}"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_summed_up() {
+        let vms: serde_json::Map<_, _> = (0..1000).map(|n| (n.to_string(), json!("running"))).collect();
+        let events = [(1_000, json!({"type": "state", "state": "running", "vms": vms}))];
+        let (during, after) = screen(10, &events, 2_000);
+        insta::assert_snapshot!(format!("{during}\n=== at the end\n{after}"));
+    }
+}

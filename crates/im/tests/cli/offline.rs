@@ -80,6 +80,18 @@ fn check_reads_standard_input() {
 }
 
 #[test]
+fn codes_are_explained() {
+    let user = User::new();
+    let told = [
+        user.run(&["explain", "r0107"]),
+        user.run(&["explain", "R9999"]),
+        user.run(&["explain", "R0107", "-o", "json"]),
+    ];
+    assert_snapshot!(told.join("\n"));
+    assert!(user.run(&["explain"]).contains("R0107"));
+}
+
+#[test]
 fn completion_is_made_for_each_shell() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish"] {

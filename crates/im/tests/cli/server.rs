@@ -114,7 +114,7 @@ fn serve(stream: TcpStream, routes: &Routes, asked: &Mutex<Vec<Asked>>) -> Optio
         asked.lock().unwrap().push(request);
         match reply {
             Reply::Full(status, kind, body, operation) => {
-                let operation = operation.map(|o| format!("Im-Operation: {o}\r\n")).unwrap_or_default();
+                let operation = operation.map(|o| format!("Operation-Id: {o}\r\n")).unwrap_or_default();
                 let length = body.len();
                 write!(
                     out,

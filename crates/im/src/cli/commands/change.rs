@@ -481,10 +481,13 @@ async fn settled(
             ui.write_err(&format!("{} {what}", ui.err.paint(Tone::Bad, "error:")));
         }
     }
+    // One that is known to have failed, rather than one that only suffers from it.
+    let guilty = |vm: &u32| board.vms.get(vm).is_some_and(|row| !row.errors.is_empty());
     let bad = state
         .vm_states
         .iter()
-        .find(|(_, s)| matches!(s, VmState::Failed | VmState::Unconfigured));
+        .filter(|(_, s)| matches!(s, VmState::Failed | VmState::Unconfigured))
+        .min_by_key(|(vm, _)| !guilty(vm));
     match bad {
         Some((vm, _)) => ui.hint(format!(
             "`im log {id} {vm}` shows what went wrong on vm {vm}; `im reconfigure {id}` tries again"

@@ -1,4 +1,4 @@
-//! `im check`: is a document right? Contacts nothing.
+//! `im check`: is a document right? `im explain`: what does a finding mean? Contacts nothing.
 
 use crate::cli::{
     args::Language,
@@ -50,4 +50,30 @@ pub(crate) fn check(files: &[PathBuf], format: Option<Language>, ui: Ui) -> Resu
         ui.json(&results)?;
     }
     Ok(exit)
+}
+
+/// Explains a code, or lists them all.
+pub(crate) fn explain(code: Option<&str>, ui: Ui) -> Result<Exit, CliError> {
+    let Some(code) = code else {
+        match ui.format {
+            Format::Json => ui.json(&im_radl::PAGES.iter().map(page_json).collect::<Vec<_>>())?,
+            Format::Text => {
+                for page in im_radl::PAGES {
+                    ui.line(format!("{}  {}", ui.out.paint(Tone::Strong, page.code), page.title))?;
+                }
+            }
+        }
+        return Ok(Exit::Ok);
+    };
+    let page = im_radl::explain(code.trim())
+        .ok_or_else(|| CliError::usage(format!("there is no code `{code}`")).hint("`im explain` lists them all"))?;
+    match ui.format {
+        Format::Json => ui.json(&page_json(page))?,
+        Format::Text => ui.text(&page.to_string())?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn page_json(page: &im_radl::Page) -> serde_json::Value {
+    json!({"code": page.code, "title": page.title, "text": page.text, "wrong": page.wrong, "right": page.right})
 }

@@ -21,6 +21,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
     let client = || Client::new(settings, *ui);
     match command {
         Command::Check { files, format } => check::check(&files, format, *ui),
+        Command::Explain { code } => check::explain(code.as_deref(), *ui),
         Command::Version => version(settings, *ui).await,
         Command::Create { document, detach } => change::create(&client()?, &document, detach.detach).await,
         Command::Add {

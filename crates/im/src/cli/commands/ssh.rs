@@ -89,8 +89,8 @@ pub(crate) async fn ssh(client: &Client, typed: &str, number: u32, command: &[St
         // ssh's own failure; what it said is on the screen.
         Some(255) => Err(CliError::new(Exit::Failed, format!("cannot log in to vm {number}"))
             .hint(format!("`im show {id}` shows its state and addresses"))),
-        // The command's own code is not among ours; it said on the screen what it had to say.
-        _ => Ok(Exit::Failed),
+        // It said on the screen what it had to say.
+        code => Ok(Exit::Remote(code.and_then(|c| u8::try_from(c).ok()).unwrap_or(1))),
     }
 }
 
