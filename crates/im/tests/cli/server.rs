@@ -139,7 +139,7 @@ fn serve(stream: TcpStream, routes: &Routes, asked: &Mutex<Vec<Asked>>) -> Optio
                         write!(out, "ffff\r\n: half").ok()?;
                         return None;
                     }
-                    End::Never => thread::sleep(Duration::from_secs(60)),
+                    End::Never => thread::sleep(Duration::from_mins(1)),
                 }
             }
         }
