@@ -1,1 +1,4 @@
 //! For tests only: simulated cloud, conformance suite, fixtures.
+
+pub mod conformance;
+pub mod proxy;

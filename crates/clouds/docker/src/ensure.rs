@@ -103,7 +103,7 @@ impl Launch<'_> {
         let mut tries = vec![0; self.spec.ports.len()];
         let mut there = match run {
             FirstOrResume::First => None,
-            FirstOrResume::Resume => self.find().await.map_err(|e| unsure(run, e))?,
+            FirstOrResume::Resume => self.find().await?,
         };
         loop {
             let id = match there.take() {
@@ -136,9 +136,11 @@ impl Launch<'_> {
         if turned { Ok(()) } else { Err(error) }
     }
 
-    /// The container that an earlier call made.
+    /// The container that an earlier call made. While that is not known, its outcome is not either; but where
+    /// something else has the name, nothing of ours is there.
     async fn find(&self) -> Result<Option<String>, CloudError> {
-        match self.daemon.container(&self.spec.name).await? {
+        let found = self.daemon.container(&self.spec.name).await;
+        match found.map_err(|e| unsure(FirstOrResume::Resume, e))? {
             None => Ok(None),
             Some(container) => self.adopt(container).map(Some),
         }
@@ -177,12 +179,7 @@ impl Launch<'_> {
             return Err(refusal(WHAT, &answer));
         }
         // Taken: by this very request, if it reached the daemon twice.
-        match self.find().await {
-            Ok(Some(id)) => Ok(id),
-            Ok(None) => Err(refusal(WHAT, &answer)),
-            Err(error) if error.kind == ErrorKind::Conflict => Err(error),
-            Err(error) => Err(unsure(FirstOrResume::Resume, error)),
-        }
+        self.find().await?.ok_or_else(|| refusal(WHAT, &answer))
     }
 
     /// Pulls the image if it is not there.

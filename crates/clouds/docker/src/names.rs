@@ -1,6 +1,6 @@
 //! Names and labels: deterministic, and accepted by every daemon.
 
-use im_model::InfraId;
+use im_model::{InfraId, Key};
 
 /// The service's mark.
 pub(crate) const MARK: &str = "im.mark";
@@ -36,6 +36,13 @@ fn checksum(text: &str) -> u32 {
 /// A private network of an infrastructure.
 pub(crate) fn network(infra: &InfraId, network: &str) -> String {
     format!("im_{}_{}", clean(infra.as_str()), clean(network))
+}
+
+/// The bridge of a network. The daemon checks names of networks before it creates them, not while: two calls at once
+/// make two. Of bridges there is one per name, so the key's own makes the network unique.
+pub(crate) fn bridge(key: &Key) -> String {
+    // The kernel allows 15 characters.
+    format!("im-{}", key.as_str().chars().take(12).collect::<String>())
 }
 
 /// A VM's container.

@@ -11,7 +11,11 @@ use im_cloud::{
     net::http::{Method, StatusCode, encode},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A network whose bridge is there already is listed a moment later.
+const TWIN_LOOKS: u32 = 40;
+const TWIN_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn bare(cloud_id: String) -> Observed {
     Observed {
@@ -105,7 +109,13 @@ pub(crate) async fn network(
             return Ok(adopted);
         }
     }
-    let body = json!({"Name": spec.name, "CheckDuplicate": true, "Labels": labels(cx, wanted)});
+    let body = json!({
+        "Name": spec.name,
+        "CheckDuplicate": true,
+        "Driver": "bridge",
+        "Options": {"com.docker.network.bridge.name": names::bridge(&wanted.key)},
+        "Labels": labels(cx, wanted),
+    });
     let answer = daemon.call(WHAT, Method::POST, "/networks/create", Some(&body)).await?;
     if answer.status.is_success() {
         let id = answer
@@ -119,18 +129,24 @@ pub(crate) async fn network(
             )
         });
     }
-    if answer.status != StatusCode::CONFLICT {
-        return Err(refusal(WHAT, &answer));
+    let refused = refusal(WHAT, &answer);
+    let twin = refused.message.contains("same bridge name");
+    if answer.status != StatusCode::CONFLICT && !twin {
+        return Err(refused);
     }
     // Taken: by this very request, if it reached the daemon twice.
     let unknown = |e| unsure(FirstOrResume::Resume, e);
-    let (own, any) = own_networks(daemon, cx, wanted, &spec.name).await.map_err(unknown)?;
-    match adopt(daemon, own).await.map_err(unknown)? {
-        Some(adopted) => Ok(adopted),
-        None if any => Err(foreign(WHAT, &spec.name)),
-        // It went away in between.
-        None => Err(refusal(WHAT, &answer)),
+    for _ in 0..TWIN_LOOKS {
+        let (own, any) = own_networks(daemon, cx, wanted, &spec.name).await.map_err(unknown)?;
+        match adopt(daemon, own).await.map_err(unknown)? {
+            Some(adopted) => return Ok(adopted),
+            None if twin => tokio::time::sleep(TWIN_PAUSE).await,
+            None if any => return Err(foreign(WHAT, &spec.name)),
+            // It went away in between.
+            None => return Err(refused),
+        }
     }
+    Err(unknown(refused))
 }
 
 pub(crate) async fn volume(
