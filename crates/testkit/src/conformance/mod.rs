@@ -106,8 +106,8 @@ impl Subject {
     }
 }
 
-/// Makes a test of each case. The argument is a function that answers `Option<Subject>`; `None`: what it needs
-/// is not there, and it has said so.
+/// Makes a test of each case. The argument is a function that answers a `Subject`, or an `Option` of one; `None`:
+/// what it needs is not there, and it has said so.
 #[macro_export]
 macro_rules! conformance {
     ($subject:path) => {
@@ -121,7 +121,8 @@ macro_rules! conformance {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                if let Some(subject) = $subject() {
+                let subject: Option<$crate::conformance::Subject> = $subject().into();
+                if let Some(subject) = subject {
                     subject.run($crate::conformance::$case).await;
                 }
             }
