@@ -385,11 +385,11 @@ impl<'a> Lexer<'a> {
         let run = self.text[start..].chars();
         let mut first = None;
         for c in run {
-            // Up to the next character that means something, or may.
-            if c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || matches!(c, '(' | ')' | '\'' | '#' | '_' | '.') {
-                break;
-            }
-            if first.is_some() && (c == '@' || (self.depth > 0 && matches!(c, '<' | '>' | '=' | '[' | ']' | ','))) {
+            // Up to the next character that means something, or may. The first means nothing: that is why we are here.
+            let body = self.depth > 0 && matches!(c, '<' | '>' | '=' | '[' | ']' | ',');
+            let means = c.is_ascii_alphanumeric()
+                || matches!(c, ' ' | '\t' | '\r' | '\n' | '(' | ')' | '\'' | '#' | '_' | '.' | '@');
+            if first.is_some() && (means || body) {
                 break;
             }
             first = first.or(Some(c));

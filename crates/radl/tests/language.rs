@@ -460,3 +460,9 @@ fn secrets_are_not_in_messages() {
     let message = system_refused("disk.0.os.credentials.new.password = 'weak'");
     assert!(!message.contains("weak"), "{message}");
 }
+
+#[test]
+fn what_fuzzing_found() {
+    // A form feed is no blank of the language.
+    accepted("network n (\u{c}outbound = 'yes')\u{c}");
+}
