@@ -28,7 +28,7 @@ pub use bundle::{Bundle, BundleFile, bundle};
 pub use error::{CtxtError, SshError};
 pub use event::{CredentialInUse, EventKind, RunnerEvent, StepOutcome};
 pub use keys::{KeyPair, generate_key, generate_password};
-pub use master::{Ansible, Follow, Master, Started};
+pub use master::{Ansible, Changed, Follow, Master, Started};
 pub use node::{DnsName, Interface, Login, Node, NodeParts};
 pub use plan::{Contextualization, DISABLED, DISABLED_VM, choose_master, contextualization};
 pub use spec::{CtxtOptions, InstallMethod, RunSpec};

@@ -38,6 +38,12 @@ pub(crate) enum Piece {
     Err(Vec<u8>),
 }
 
+impl std::fmt::Debug for Exec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Exec({}, {:?})", self.host, self.code)
+    }
+}
+
 impl Ssh {
     /// Starts a command; its standard input is all of `input`.
     pub(crate) async fn start(&self, command: &str, input: Vec<u8>) -> Result<Exec, SshError> {

@@ -6,6 +6,7 @@
 mod exec;
 
 pub use exec::Output;
+pub(crate) use exec::{Exec, Piece};
 
 use crate::{CredentialInUse, Login, SshError, keys::read_private};
 use futures::{StreamExt, stream::FuturesUnordered};

@@ -1,0 +1,154 @@
+"""Ansible, loaded once: a process that forks for each playbook, so that a playbook costs no start.
+
+It is forked before any thread is, and speaks over two sockets: orders come in on one, what happens goes out on the
+other, from it and from all its children; each message arrives whole.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+
+
+class Warm:
+    """The process, seen from the run."""
+
+    def __init__(self, run):
+        self.orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.news, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.inbox = run.inbox
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                self.orders.close()
+                self.news.close()
+                serve(run.tools, theirs, channel)
+                code = 0
+            except BaseException:  # Nothing may return into the copy of the run.
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        theirs.close()
+        channel.close()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            message = self.news.recv(1 << 18)
+            if not message:
+                return
+            self.inbox.put(json.loads(message))
+
+    def launch(self, unit, words, out):
+        self.orders.send(json.dumps({"unit": unit, "words": words, "out": out}).encode())
+
+    def kill(self):
+        self.orders.close()
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
+        except OSError:
+            pass
+
+
+def serve(tools, orders, channel):
+    """The life of the process."""
+    os.chdir(tools.BASE)
+    os.environ["ANSIBLE_CONFIG"] = tools.path("ansible.cfg")
+    for name in ("LC_ALL", "LANG"):
+        if "UTF" not in os.environ.get(name, "").upper():
+            os.environ[name] = "C.UTF-8"
+    os.set_inheritable(channel.fileno(), True)
+    os.environ["IM_CHANNEL"] = str(channel.fileno())
+    sys.argv = ["ansible-playbook"]
+    load()
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    children = {}
+
+    def stop(*_):
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    while True:
+        ready, _, _ = select.select([orders, wake_read], [], [])
+        if wake_read in ready:
+            os.read(wake_read, 4096)
+            reap(children, channel)
+        if orders in ready:
+            order = orders.recv(1 << 18)
+            if not order:
+                stop()
+            order = json.loads(order)
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                play(order)
+            children[pid] = order["unit"]
+
+
+def reap(children, channel):
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid in children:
+            code = os.waitstatus_to_exitcode(status)
+            channel.send(json.dumps({"unit": children.pop(pid), "exit": code}).encode())
+
+
+def load():
+    """Loads what every playbook needs."""
+    import ansible.cli.playbook
+    import ansible.executor.playbook_executor
+    import ansible.executor.task_queue_manager
+    import ansible.plugins.callback.default
+    import ansible.plugins.connection.local
+    import ansible.plugins.connection.ssh
+    import ansible.plugins.strategy.linear
+    import ansible.template
+
+
+def play(order):
+    """Runs one playbook, in a child. Never returns."""
+    code = 1
+    try:
+        out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.environ["IM_UNIT"] = str(order["unit"])
+        from ansible.cli.playbook import PlaybookCLI
+
+        sys.argv = order["words"]
+        PlaybookCLI.cli_executor(order["words"])
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code & 0xFF)
