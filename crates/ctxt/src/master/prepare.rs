@@ -32,7 +32,8 @@ pub(crate) fn collections_dir(options: &CtxtOptions, version: Option<&str>) -> S
 /// A version as a name of a folder and a word of a requirement.
 fn safe(version: &str) -> String {
     let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let kept: String = version.trim_start_matches('.').chars().filter(fine).collect();
+    let kept: String = version.chars().filter(fine).collect();
+    let kept = kept.trim_start_matches('.').to_owned();
     if kept.is_empty() {
         DEFAULT_VERSION.to_owned()
     } else {

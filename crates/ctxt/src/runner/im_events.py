@@ -24,16 +24,15 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        self.set_option = getattr(self, "set_option", None) or (lambda *_: None)
         self.channel = socket.socket(fileno=os.dup(int(os.environ["IM_CHANNEL"])))
         self.unit = int(os.environ["IM_UNIT"])
         self.play = ""
         self.shown_play, self.shown_task, self.handlers = {}, {}, set()
 
-    def get_option(self, k, hostname=None):
-        # Options of the standard form that CallbackBase asks for.
+    def get_option(self, k, *more):
+        # Options of the standard form, which CallbackBase asks for.
         try:
-            return super().get_option(k, hostname)
+            return super().get_option(k, *more)
         except (KeyError, AttributeError):
             return {"display_failed_stderr": False, "result_format": "json"}.get(k)
 
