@@ -72,3 +72,58 @@ fn connected(one: &Node, other: &Node) -> bool {
     (one.public_ip.is_some() && other.public_ip.is_some())
         || networks_of(one).any(|network| networks_of(other).any(|its| its == network))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::tests::spec;
+
+    const SYSTEMS: &str = "
+network pub (outbound = 'yes')
+network a ()
+network b ()
+system alone (net_interface.0.connection = 'pub')
+system both (net_interface.0.connection = 'a' and net_interface.1.connection = 'pub')
+system inside (net_interface.0.connection = 'a')
+configure inside ()
+";
+
+    #[test]
+    fn the_master_sees_most() {
+        let spec = spec(
+            SYSTEMS,
+            &[
+                ("alone", &["1.1.1.1"]),
+                ("inside", &["10.0.0.1"]),
+                ("both", &["10.0.0.2", "1.1.1.2"]),
+                ("inside", &["10.0.0.3"]),
+            ],
+        );
+        assert_eq!(choose_master(&spec.document, &spec.nodes, None), Some(VmId(2)));
+        assert_eq!(choose_master(&spec.document, &spec.nodes, Some(VmId(0))), Some(VmId(0)));
+        assert_eq!(choose_master(&spec.document, &spec.nodes, Some(VmId(9))), Some(VmId(2)));
+        assert_eq!(choose_master(&spec.document, &[], None), None);
+    }
+
+    #[test]
+    fn an_empty_configure_takes_its_vms_out() {
+        let spec_of = |more: &str| spec(&format!("{SYSTEMS}{more}"), &[("alone", &["1.1.1.1"]), ("inside", &[])]);
+        let now = spec_of("");
+        assert_eq!(
+            contextualization(&now.document, &now.nodes),
+            Contextualization::Enabled {
+                vms: vec![VmId(0)],
+                skipped: vec![VmId(1)]
+            }
+        );
+        let now = spec_of("contextualize ()");
+        assert_eq!(
+            contextualization(&now.document, &now.nodes),
+            Contextualization::Disabled
+        );
+        assert_eq!(
+            contextualization(&now.document, &now.nodes[1..]),
+            Contextualization::Disabled
+        );
+    }
+}

@@ -3,7 +3,12 @@
 //! Uses the `docker` command and the variables of `scripts/README.md`; never builds an image.
 
 // A fixture that fails is a test that fails.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::missing_panics_doc
+)]
 
 use std::{net::IpAddr, process::Command};
 

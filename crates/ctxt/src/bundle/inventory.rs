@@ -1,6 +1,6 @@
 //! The inventory: groups, variables of all, variables of each host. JSON, which is YAML.
 
-use super::{Parts, file_name, radl_json};
+use super::{Parts, file_name, is_loopback, radl_json};
 use crate::{CtxtError, Node};
 use im_radl::Features;
 use serde_json::{Map, Value, json};
@@ -86,7 +86,12 @@ fn host(parts: &Parts<'_>, node: &Node) -> Value {
     let mut set = |name: String, value: Value| {
         vars.insert(name, unsafe_values(value));
     };
-    let ip = node.ip().map(|ip| ip.to_string()).unwrap_or_default();
+    // An address that means another machine to each machine is of no use to any recipe.
+    let usable = [node.public_ip, node.private_ip]
+        .into_iter()
+        .flatten()
+        .find(|ip| !is_loopback(*ip));
+    let ip = usable.or(node.ip()).map(|ip| ip.to_string()).unwrap_or_default();
     let port = if node.is_windows() { 5986 } else { node.ssh_port };
     for name in ["ansible_host", "ansible_ssh_host"] {
         set(name.to_owned(), json!(ip));

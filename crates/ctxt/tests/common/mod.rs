@@ -1,6 +1,7 @@
 //! What the tests with real nodes share.
 
 #![allow(dead_code)] // Each test binary uses its part.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A fixture that fails is a test that fails.
 
 use im_cloud::net::{AllowedHosts, Guard};
 use im_ctxt::{
