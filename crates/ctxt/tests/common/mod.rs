@@ -1,7 +1,7 @@
 //! What the tests with real nodes share.
 
 #![allow(dead_code)] // Each test binary uses its part.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // A fixture that fails is a test that fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A failed test shows what the run said.
 
 use im_cloud::net::{AllowedHosts, Guard};
 use im_ctxt::{
