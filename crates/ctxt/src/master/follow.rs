@@ -9,6 +9,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Exit code of the reader when the run has died without a last event.
 const VANISHED: u32 = 4;
+/// After so many deaths of the reader in a row its answer counts.
+const DEATHS: u32 = 3;
 /// Pause before connecting again after a connection that brought nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,6 +28,8 @@ pub struct Follow {
     said: String,
     /// Whether the present connection has brought anything.
     alive: bool,
+    /// How often the reader has died without having brought anything.
+    deaths: u32,
     finished: bool,
 }
 
@@ -40,6 +44,7 @@ impl Follow {
             ready: VecDeque::new(),
             said: String::new(),
             alive: true,
+            deaths: 0,
             finished: false,
         }
     }
@@ -94,6 +99,7 @@ impl Follow {
         match reader.next().await? {
             Some(Piece::Out(bytes)) => {
                 self.alive = true;
+                self.deaths = 0;
                 self.take(&bytes);
                 Ok(())
             }
@@ -109,10 +115,12 @@ impl Follow {
                 if !self.ready.is_empty() {
                     return Ok(());
                 }
+                self.deaths += 1;
                 let reason = match code {
                     VANISHED | 0 => "it ended without a last event".to_owned(),
-                    _ if self.said.is_empty() => format!("exit code {code}"),
-                    _ => self.said.clone(),
+                    // Not the run, but its reader died.
+                    _ if self.deaths < DEATHS => return Ok(()),
+                    _ => format!("its events cannot be read (exit code {code}): {}", self.said),
                 };
                 Err(CtxtError::Vanished {
                     number: self.number,

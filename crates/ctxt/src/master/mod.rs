@@ -168,6 +168,7 @@ impl Master {
         enum Answer {
             Started(bool),
             Superseded(u64),
+            Failed(String),
         }
         let command = format!(
             "exec {} {} start {number} {}",
@@ -181,6 +182,11 @@ impl Master {
             Ok(Answer::Started(true)) => Ok(Started::Now),
             Ok(Answer::Started(false)) => Ok(Started::Already),
             Ok(Answer::Superseded(newer)) => Err(CtxtError::Superseded { number, newer }),
+            Ok(Answer::Failed(output)) => Err(CtxtError::Command {
+                what: "starting the run",
+                code: 1,
+                output,
+            }),
             Err(_) => Err(CtxtError::Command {
                 what: "starting the run",
                 code: 0,

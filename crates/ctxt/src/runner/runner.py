@@ -190,16 +190,18 @@ def start(number, playbook):
         os.close(told)
         os.read(ready, 1)
         os.wait()
+        if alive(number) is None and not os.path.exists(run_path(number, "status.json")):
+            return {"failed": read(run_path(number, "runner.log"))[-2000:]}
     return {"started": True}
 
 
 def detach(number, playbook, told):
-    """Leaves the connection that started us: a session of our own, no terminal, no parent."""
-    os.setsid()
+    """Leaves the connection that started us: no parent, no terminal, and a session that bears our number."""
     if os.fork() != 0:
         os._exit(0)
     code = 1
     try:
+        os.setsid()
         os.chdir(BASE)
         os.umask(0o077)
         null = os.open(os.devnull, os.O_RDONLY)
