@@ -61,7 +61,6 @@ impl Master {
         spec: &RunSpec,
         log: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Ansible, CtxtError> {
-        log("Performing preliminary steps to configure Ansible.");
         let named = spec.ansible_version().map(safe);
         let version = named.clone().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let series = core_series(&version).unwrap_or_else(|| "2.16".to_owned());
@@ -113,7 +112,6 @@ impl Master {
             ansible.version, ansible.playbook
         ));
         self.collections(spec, &ansible, log).await?;
-        log("Ansible successfully configured in the master VM.");
         Ok(ansible)
     }
 

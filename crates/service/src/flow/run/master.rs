@@ -41,7 +41,10 @@ impl Flow {
         )
         .await
         .map_err(|e| ssh_failure(&e))?;
-        let (password, private_key) = master.change_credentials().await.map_err(|e| ctxt_failure(&e))?;
+        let im_ctxt::Changed {
+            password,
+            key: private_key,
+        } = master.change_credentials().await.map_err(|e| ctxt_failure(&e))?;
         if password || private_key {
             let change = move |state: &InfraState| {
                 let mut next = Next::new(state);
