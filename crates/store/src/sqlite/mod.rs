@@ -240,6 +240,8 @@ fn connect_options(path: &Path, durable: bool) -> SqliteConnectOptions {
         .foreign_keys(false)
         .busy_timeout(Duration::from_secs(10))
         .pragma("journal_size_limit", "67108864")
+        // Pages changed by one transaction should fit, or they are written twice.
+        .pragma("cache_size", "-8000")
         .statement_cache_capacity(128)
         .row_buffer_size(1024)
         .disable_statement_logging()
