@@ -28,31 +28,11 @@ impl Document {
                 (system.name.as_str(), private.collect())
             })
             .collect();
-        let mut groups: Vec<Building<'_>> = Vec::new();
-        for (index, deploy) in self.deploys.iter().enumerate() {
-            let private = private_of.get(deploy.system.as_str()).cloned().unwrap_or_default();
-            let mut joined = Building {
-                deploys: vec![index],
-                networks: private,
-            };
-            if joined.networks.is_empty() {
-                groups.push(joined);
-            } else {
-                // Whatever shares a network with it becomes one with it, at the place of the first.
-                let meets = |group: &Building<'_>| !group.networks.is_disjoint(&joined.networks);
-                let place = groups.iter().position(meets);
-                let (mut met, rest): (Vec<_>, Vec<_>) = groups.into_iter().partition(meets);
-                groups = rest;
-                for group in &mut met {
-                    joined.networks.append(&mut group.networks);
-                }
-                let earlier = met.into_iter().flat_map(|group| group.deploys);
-                joined.deploys = earlier.chain([index]).collect();
-                joined.deploys.sort_unstable();
-                let place = place.unwrap_or(groups.len()).min(groups.len());
-                groups.insert(place, joined);
-            }
-        }
+        let groups = joined(
+            self.deploys
+                .iter()
+                .map(|deploy| private_of.get(deploy.system.as_str()).cloned().unwrap_or_default()),
+        );
         let mut finished = Vec::new();
         for group in groups {
             self.finish(group, homes, &mut finished)?;
@@ -121,4 +101,50 @@ impl Document {
 struct Building<'a> {
     deploys: Vec<usize>,
     networks: BTreeSet<&'a str>,
+}
+
+/// What shares a network becomes one, at the place of its first member.
+fn joined<'a>(networks_of: impl Iterator<Item = BTreeSet<&'a str>>) -> Vec<Building<'a>> {
+    let mut groups: Vec<Building<'a>> = Vec::new();
+    // Which group a group has become a part of; and which group a network was seen in.
+    let mut part_of: Vec<usize> = Vec::new();
+    let mut group_of: HashMap<&str, usize> = HashMap::new();
+    for (index, networks) in networks_of.enumerate() {
+        let mut place = groups.len();
+        part_of.push(place);
+        for network in &networks {
+            let there = *group_of.entry(network).or_insert(place);
+            let (a, b) = (whole(&mut part_of, there), whole(&mut part_of, place));
+            place = a.min(b);
+            part_of[a.max(b)] = place;
+        }
+        groups.push(Building {
+            deploys: vec![index],
+            networks,
+        });
+    }
+    // A group comes after the one that it is a part of.
+    for at in (0..groups.len()).rev() {
+        let into = whole(&mut part_of, at);
+        if into != at {
+            let deploys = std::mem::take(&mut groups[at].deploys);
+            let networks = std::mem::take(&mut groups[at].networks);
+            groups[into].deploys.extend(deploys);
+            groups[into].networks.extend(networks);
+        }
+    }
+    groups.retain(|group| !group.deploys.is_empty());
+    for group in &mut groups {
+        group.deploys.sort_unstable();
+    }
+    groups
+}
+
+/// The group that a group has become a part of in the end.
+fn whole(part_of: &mut [usize], mut at: usize) -> usize {
+    while part_of[at] != at {
+        part_of[at] = part_of[part_of[at]];
+        at = part_of[at];
+    }
+    at
 }

@@ -202,6 +202,16 @@ proptest! {
     }
 
     #[test]
+    fn any_characters_are_read(text in r"[\x00-\x7f\u{80}-\u{10ffff}]{0,60}") {
+        let _ = parse(&text);
+        let _ = parse_json(&text);
+        let _ = im_radl::parse_outports(&text);
+        let _ = parse(&format!("system a ({text})"));
+        let _ = parse(&format!("configure a (\n@begin\n{text}\n@end\n)"));
+        let _ = check(&parse(&format!("configure a (\n@begin\n{text}\n@end\n)")).document);
+    }
+
+    #[test]
     fn any_json_is_read(text in r#"[a-z0-9{}\[\]:,"\\ .-]{0,80}"#) {
         let _ = parse_json(&text);
     }

@@ -1,7 +1,7 @@
 //! Using documents: adding, reconfiguring, grouping, names.
 
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 
 use im_radl::{Conflict, Document, Feature, Features, Missing, RequestedName, parse, print};
 use std::collections::BTreeMap;
@@ -211,4 +211,21 @@ fn a_vm_is_printed_as_a_document() {
     assert_eq!(document.name(), Some("x"));
     let ansible = im_radl::to_ansible_json(&document).to_string();
     assert!(ansible.contains(r#""cpu_count":1"#), "{ansible}");
+}
+
+#[test]
+fn many_groups_at_once() {
+    // Each system shares a network with the next: one group, found in no time.
+    let mut text = String::new();
+    let count = 5000;
+    for n in 0..count {
+        let next = n + 1;
+        text += &format!(
+            "network n{n} () system s{n} (net_interface.0.connection = 'n{n}' and net_interface.1.connection = 'n{next}') deploy s{n} 1\n"
+        );
+    }
+    text += &format!("network n{count} ()");
+    let groups = read(&text).groups(&BTreeMap::new()).unwrap();
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].deploys.len(), count);
 }
