@@ -50,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let ui = settings::early_ui(&cli.global);
     match cli.command {
-        Command::Serve { config } => crate::serve::run(config),
+        Command::Serve { config } => crate::serve::run(config.as_deref()),
         Command::Completion { shell } => ended(commands::completion(ui, shell), ui),
         command => {
             let decided = match settings::decide(&cli.global) {

@@ -21,10 +21,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     filter::Targets,
-    fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::Writer,
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     layer::SubscriberExt as _,
     registry::LookupSpan,
 };
@@ -67,7 +64,7 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), String> {
 }
 
 /// Our crates, as targets of events begin.
-const OURS: [&str; 2] = ["im", "im_"];
+const OURS: [&str; 2] = ["im::", "im_"];
 
 fn level(word: &str) -> LevelFilter {
     match word {
@@ -103,7 +100,11 @@ where
         }
         line.push_str(&words.message);
         line.push_str(&words.others);
-        for span in ctx.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+        for span in ctx
+            .event_scope()
+            .into_iter()
+            .flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>()
                 && !fields.is_empty()
             {

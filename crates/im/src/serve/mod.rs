@@ -15,14 +15,7 @@ use im_cloud_local::{DeployedNode, Dummy};
 use im_service::{Connectors, Service};
 use im_store::{SqliteOptions, SqliteStore};
 use settings::Settings;
-use std::{
-    io::Write as _,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write as _, net::TcpListener, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +28,8 @@ const LEAVE: Duration = Duration::from_secs(5);
 const LOCK_WAIT: Duration = Duration::from_secs(3);
 
 /// Runs the service until it is told to stop.
-pub(crate) fn run(config: Option<PathBuf>) -> ExitCode {
-    match started(config.as_deref()) {
+pub(crate) fn run(config: Option<&Path>) -> ExitCode {
+    match started(config) {
         Ok(()) => {
             say("IM service stopped.");
             ExitCode::SUCCESS
@@ -79,7 +72,7 @@ fn started(config: Option<&Path>) -> Result<(), Vec<StartError>> {
 
 async fn serve(settings: Settings) -> Result<(), StartError> {
     let address = settings.address();
-    let listener = TcpListener::bind(&address).map_err(|cause| StartError::Listen {
+    let listener = TcpListener::bind(address).map_err(|cause| StartError::Listen {
         address: format!("{}:{}", address.0, address.1),
         port: address.1,
         cause,
@@ -91,25 +84,25 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let stop = CancellationToken::new();
     let rest = Rest::new(service.clone(), settings.api(bound)?, stop.clone());
-    let server = tokio::spawn(im_api::serve(listener, rest, tls, stop.clone(), GRACE));
+    let mut server = tokio::spawn(im_api::serve(listener, rest, tls, stop.clone(), GRACE));
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!("************ Start Infrastructure Manager daemon (v.{version}) ************");
     tracing::info!("listening on {scheme}://{bound}");
     say(&format!("listening on {scheme}://{bound}"));
 
-    let mut server = server;
     let ended = tokio::select! {
         () = signals.any() => None,
         ended = &mut server => Some(ended),
     };
     stop.cancel();
-    let ended = match ended {
-        Some(ended) => ended,
-        None => tokio::select! {
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        tokio::select! {
             // Somebody is in a hurry.
             () = signals.any() => Ok(Ok(())),
             ended = &mut server => ended,
-        },
+        }
     };
     let _ = tokio::time::timeout(LEAVE, service.stop()).await;
     tracing::info!("************ Infrastructure Manager daemon stopped ************");

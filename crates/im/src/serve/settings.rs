@@ -39,7 +39,10 @@ impl Settings {
                 }
             }
         }
-        let named: Vec<_> = texts.iter().map(|(path, text)| (path.display().to_string(), text)).collect();
+        let named: Vec<_> = texts
+            .iter()
+            .map(|(path, text)| (path.display().to_string(), text))
+            .collect();
         let sources: Vec<_> = named.iter().map(|(name, text)| Source { name, text }).collect();
         let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let environment = Environment {
@@ -145,16 +148,24 @@ impl Settings {
         };
         let authorities = match &config.cloud_ca_certs {
             None => None,
-            Some(path) => Some(fs::read_to_string(path).map(Secret::new).map_err(|cause| StartError::File {
-                what: "CLOUD_CA_CERTS",
-                path: path.into(),
-                cause,
-                hint: "name a PEM file that the service may read, or remove the line",
-            })?),
+            Some(path) => Some(
+                fs::read_to_string(path)
+                    .map(Secret::new)
+                    .map_err(|cause| StartError::File {
+                        what: "CLOUD_CA_CERTS",
+                        path: path.into(),
+                        cause,
+                        hint: "name a PEM file that the service may read, or remove the line",
+                    })?,
+            ),
         };
         Ok(DockerOptions {
             publish_address,
-            verification: if config.verify_ssl { Verification::Full } else { Verification::Off },
+            verification: if config.verify_ssl {
+                Verification::Full
+            } else {
+                Verification::Off
+            },
             authorities,
         })
     }
@@ -281,17 +292,24 @@ impl Settings {
             .trusted_proxies
             .parse()
             .map_err(|e: im_api::TrustedProxiesError| {
-                self.wrong("TRUSTED_PROXIES", format!("entry {:?} is neither an address nor a range", e.entry),
-                    "write a list such as `127.0.0.1, ::1, 10.0.0.0/8`, or `*` for all")
+                self.wrong(
+                    "TRUSTED_PROXIES",
+                    format!("entry {:?} is neither an address nor a range", e.entry),
+                    "write a list such as `127.0.0.1, ::1, 10.0.0.0/8`, or `*` for all",
+                )
             })?;
         let root = config.rest_root_path.trim_end_matches('/');
         if !(root.is_empty() || root.starts_with('/')) {
-            return Err(self.wrong("REST_ROOT_PATH", "the value does not begin with a slash", "write `/im`, say"));
+            return Err(self.wrong(
+                "REST_ROOT_PATH",
+                "the value does not begin with a slash",
+                "write `/im`, say",
+            ));
         }
         Ok(Options {
             root_path: root.to_owned(),
             trusted_proxies,
-            fallback_host: self.host_and_port(bound),
+            fallback_host: host_and_port(bound),
             tls: config.rest_ssl,
             cors: config.enable_cors.then(|| config.cors_origin.clone()),
             max_body: usize::try_from(config.rest_max_body).unwrap_or(usize::MAX),
@@ -315,20 +333,21 @@ impl Settings {
         }
         let scheme = if config.rest_ssl { "https" } else { "http" };
         let root = config.rest_root_path.trim_end_matches('/');
-        format!("{scheme}://{}{root}/", self.host_and_port(bound))
+        format!("{scheme}://{}{root}/", host_and_port(bound))
     }
+}
 
-    fn host_and_port(&self, bound: SocketAddr) -> String {
-        if !bound.ip().is_unspecified() {
-            return bound.to_string();
-        }
-        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let name = match name.trim() {
-            "" | "(none)" => "localhost",
-            name => name,
-        };
-        format!("{name}:{}", bound.port())
+/// How others name the socket, as far as it tells.
+fn host_and_port(bound: SocketAddr) -> String {
+    if !bound.ip().is_unspecified() {
+        return bound.to_string();
     }
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = match name.trim() {
+        "" | "(none)" => "localhost",
+        name => name,
+    };
+    format!("{name}:{}", bound.port())
 }
 
 /// Where the original looks, seen from this program; later ones win.
@@ -405,8 +424,18 @@ mod tests {
         let engine = settings.engine();
         let usual = EngineOptions::new(engine.instance.clone());
         assert_eq!(
-            (engine.lease, engine.max_attempts, engine.retry_delay, engine.max_parallel_calls),
-            (usual.lease, usual.max_attempts, usual.retry_delay, usual.max_parallel_calls)
+            (
+                engine.lease,
+                engine.max_attempts,
+                engine.retry_delay,
+                engine.max_parallel_calls
+            ),
+            (
+                usual.lease,
+                usual.max_attempts,
+                usual.retry_delay,
+                usual.max_parallel_calls
+            )
         );
         let service = settings.service(any).unwrap();
         let usual = ServiceOptions::default();
@@ -429,7 +458,10 @@ mod tests {
             ("ADMIN_USER = {\"username\": 1}", "ADMIN_USER"),
             ("ANSIBLE_INSTALL_ORDER = image, conda", "conda"),
         ] {
-            let error = settings(&format!("[im]\n{line}\n")).service(any).unwrap_err().to_string();
+            let error = settings(&format!("[im]\n{line}\n"))
+                .service(any)
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with("im.cfg, line 2: ") && error.contains(part), "{error}");
         }
         for line in ["TRUSTED_PROXIES = proxy", "REST_ROOT_PATH = im"] {
@@ -439,7 +471,11 @@ mod tests {
         let error = settings("[im]\nALLOWED_LOCAL_HOSTS = http://x\n").guard().unwrap_err();
         assert_eq!(error.line, 2);
         assert!(settings("[im]\nDOCKER_PUBLISH_ADDRESS = x\n").docker().is_err());
-        assert!(settings("[im]\nREST_SSL = yes\nREST_SSL_KEYFILE = /none\n").tls().is_err());
+        assert!(
+            settings("[im]\nREST_SSL = yes\nREST_SSL_KEYFILE = /none\n")
+                .tls()
+                .is_err()
+        );
         assert!(settings("[im]\nDATA_DB = mysql://u:p@h/d\n").database().is_err());
     }
 
@@ -449,6 +485,6 @@ mod tests {
         assert_eq!(plain.public_url(bound("10.0.0.1:8800")), "http://10.0.0.1:8800/im/");
         let named = settings("[im]\nREST_PUBLIC_URL = https://im.example\n");
         assert_eq!(named.public_url(bound("0.0.0.0:8800")), "https://im.example/");
-        assert!(plain.host_and_port(bound("0.0.0.0:8800")).ends_with(":8800"));
+        assert!(host_and_port(bound("0.0.0.0:8800")).ends_with(":8800"));
     }
 }
