@@ -1,8 +1,9 @@
-//! `cargo xtask check`: checks of the repository itself, run by `./test`.
+//! `cargo xtask check`: checks of the repository itself, run by `./test`. `cargo xtask deny`: checks of what it depends
+//! on.
 //!
-//! It reads the workspace's manifests and the files git knows. It changes
-//! nothing and never looks at the network.
+//! They read the workspace's manifests and the files git knows. They change nothing and never look at the network.
 
+mod deny;
 mod edges;
 mod files;
 
@@ -11,11 +12,15 @@ use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments != ["check"] {
-        say("usage: cargo xtask check");
-        return ExitCode::from(2);
-    }
-    match check() {
+    let findings = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["check"] => check(),
+        ["deny"] => deny(),
+        _ => {
+            say("usage: cargo xtask check|deny");
+            return ExitCode::from(2);
+        }
+    };
+    match findings {
         Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
         Ok(findings) => {
             for finding in &findings {
@@ -31,12 +36,32 @@ fn main() -> ExitCode {
     }
 }
 
-/// All findings about the repository this program was built from.
-fn check() -> Result<Vec<String>, String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+/// The repository this program was built from.
+fn root() -> Result<PathBuf, String> {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map(PathBuf::from)
-        .ok_or("the workspace has no root folder")?;
+        .ok_or_else(|| "the workspace has no root folder".to_owned())
+}
+
+/// All findings about what may be linked in.
+fn deny() -> Result<Vec<String>, String> {
+    let root = root()?;
+    let rules = std::fs::read_to_string(root.join("deny.toml"))
+        .map_err(|error| format!("deny.toml cannot be read: {error}"))?;
+    let mut command = Command::new("cargo");
+    command
+        .args(["metadata", "--locked", "--all-features", "--format-version", "1"])
+        .current_dir(&root);
+    for target in deny::targets(&rules)? {
+        command.args(["--filter-platform", &target]);
+    }
+    deny::check(&rules, &output(&mut command)?)
+}
+
+/// All findings about the repository.
+fn check() -> Result<Vec<String>, String> {
+    let root = root()?;
     let metadata = output(
         Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version", "1"])
