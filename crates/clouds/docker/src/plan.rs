@@ -107,7 +107,7 @@ impl Planner<'_> {
         let name = system.requested_name(id, 0);
         let (hostname, domainname) = name.map_or_else(
             || (format!("vnode-{id}"), "localdomain".to_owned()),
-            |name| (name.host, name.domain),
+            |name| (kernel_name(&name.host), kernel_name(&name.domain)),
         );
         let memory = system.memory().filter(|bytes| *bytes > 0);
         let spec = VmSpec {
@@ -271,6 +271,13 @@ impl Planner<'_> {
     }
 }
 
+/// A name as kernels accept it for a machine. Nodes are told their full one when they are configured.
+fn kernel_name(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let fit = name.chars().take(63).map(|c| if fits(c) { c } else { '-' });
+    fit.collect::<String>().trim_matches(['-', '.']).to_owned()
+}
+
 /// Names of an interface on its network: those asked for, and of the first interface always.
 fn aliases(vm: &VmRequest, interface: usize) -> Vec<String> {
     let mut aliases = Vec::new();
@@ -303,5 +310,180 @@ fn driver(fstype: Option<&str>) -> String {
     match fstype {
         Some(name) if !name.is_empty() && !FILE_SYSTEMS.contains(&name) => name.to_owned(),
         _ => "local".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{access::Access, image::Start, spec::PublicAddress};
+    use im_model::VmId;
+
+    struct Letters(u32);
+    impl Draw for Letters {
+        fn alphanumeric(&mut self, len: usize) -> String {
+            self.0 += 1;
+            format!("{:0>len$}", self.0)
+        }
+        fn below(&mut self, bound: u32) -> u32 {
+            self.0 += 7;
+            self.0 % bound
+        }
+    }
+
+    fn resolved(public: PublicAddress) -> Resolved {
+        Resolved {
+            cpus: 2,
+            access: Access {
+                publish: "127.0.0.1".to_owned(),
+                public,
+            },
+            images: BTreeMap::from([("node:1".to_owned(), Start::Image)]),
+            ports: [8080].into(),
+            networks: BTreeMap::from([("office".to_owned(), "id-of-office".to_owned())]),
+            volumes: ["archive".to_owned()].into(),
+        }
+    }
+
+    fn plan_of(text: &str, count: u32, public: PublicAddress, existing: &[(ResourceKind, &str)]) -> LaunchPlan {
+        let parsed = im_radl::parse(text);
+        assert!(parsed.is_ok(), "{:?}", parsed.diagnostics);
+        let system = Arc::new(parsed.document.systems[0].clone());
+        let vms = (0..count).map(|n| VmRequest {
+            vm: VmId(n),
+            system: Arc::clone(&system),
+        });
+        let request = LaunchRequest {
+            infra: "inf".into(),
+            document: Arc::new(parsed.document.clone()),
+            vms: vms.collect(),
+            tags: BTreeMap::from([("team".into(), "a".into()), ("im.mark".into(), "forged".into())]),
+            existing: existing.iter().map(|(k, n)| (*k, (*n).to_owned())).collect(),
+        };
+        let resolved = serde_json::to_value(resolved(public)).unwrap();
+        plan(&request, &resolved, &mut Letters(0)).unwrap()
+    }
+
+    fn spec_of(plan: &LaunchPlan, vm: usize) -> VmSpec {
+        let resource = plan.vms[vm]
+            .resources
+            .iter()
+            .find(|r| r.kind == ResourceKind::Vm)
+            .unwrap();
+        serde_json::from_value((*resource.spec).clone()).unwrap()
+    }
+
+    fn shared(plan: &LaunchPlan) -> Vec<(ResourceKind, &str)> {
+        plan.shared.iter().map(|r| (r.kind, r.name.as_str())).collect()
+    }
+
+    const CLUSTER: &str = "
+        network public (outbound = 'yes' and outports = '8080/tcp-80/tcp,22-22')
+        network private ()
+        network office (provider_id = 'office')
+        network named (provider_id = 'ours')
+        system node (
+          cpu.count = 1.5 and memory.size = 512m and disk.0.image.url = 'docker://node:1' and
+          net_interface.0.connection = 'private' and net_interface.0.dns_name = 'node-#N#.cluster' and
+          net_interface.1.connection = 'office' and net_interface.2.connection = 'named' and
+          net_interface.3.connection = 'public' and
+          disk.1.mount_path = 'data' and disk.2.mount_path = '/a' and disk.2.device = 'archive' and
+          disk.3.mount_path = '/b' and disk.3.device = 'work' and disk.3.fstype = 'ext4' and
+          disk.4.mount_path = '/c' and disk.4.device = '/srv'
+        )";
+
+    #[test]
+    fn what_the_user_named_and_is_there_is_used_and_not_made() {
+        let plan = plan_of(CLUSTER, 2, PublicAddress::Own, &[]);
+        assert_eq!(
+            shared(&plan),
+            [
+                (ResourceKind::Network, "private"),
+                (ResourceKind::Network, "named"),
+                (ResourceKind::Volume, "work")
+            ]
+        );
+        assert_eq!(plan.shared[1].spec["name"], "ours");
+        assert_eq!(plan.shared[2].spec["driver"], "local");
+        let spec = spec_of(&plan, 1);
+        let networks: Vec<_> = spec.networks.iter().map(|n| n.id.as_str()).collect();
+        assert_eq!(networks, ["@id:network/private", "id-of-office", "@id:network/named"]);
+        assert_eq!(spec.networks[0].aliases, ["node-1", "node-1.cluster"]);
+        assert_eq!(
+            (spec.hostname.as_str(), spec.domainname.as_str()),
+            ("node-1", "cluster")
+        );
+        let mounts: Vec<_> = spec
+            .mounts
+            .iter()
+            .map(|m| (m.bind, m.source.as_str(), m.target.as_str()))
+            .collect();
+        assert_eq!(
+            mounts,
+            [
+                (false, "@id:volume/im_inf_vm1-disk1", "/data"),
+                (false, "archive", "/a"),
+                (false, "@id:volume/work", "/b"),
+                (true, "/srv", "/c")
+            ]
+        );
+        let own = &plan.vms[1].own;
+        assert_eq!(own["disk.1.created"], "yes");
+        assert_eq!(own["network.private.provider_id"], "im_inf_private");
+        assert!(!own.contains_key("disk.2.created"));
+        let later = plan_of(CLUSTER, 1, PublicAddress::Own, &shared(&plan));
+        assert_eq!(later.shared, []);
+        assert_eq!(spec_of(&later, 0).networks[0].id, "@id:network/private");
+    }
+
+    #[test]
+    fn passwords_are_drawn_per_vm_and_ports_are_free() {
+        let plan = plan_of(CLUSTER, 2, PublicAddress::Own, &[]);
+        let password = |vm: usize| plan.vms[vm].own["disk.0.os.credentials.password"].clone();
+        assert_ne!(password(0), password(1));
+        assert_eq!(spec_of(&plan, 0).env["IM_ROOT_PASSWORD"], password(0).as_str().unwrap());
+        // 8080 is taken, and 22 needs no publishing where the container is reached directly.
+        let outports =
+            |plan: &LaunchPlan, vm: usize| plan.vms[vm].own["network.public.outports"].as_str().unwrap().to_owned();
+        assert!(outports(&plan, 0).ends_with("/tcp-80/tcp"));
+        assert!(!outports(&plan, 0).contains("8080") && !outports(&plan, 0).contains("22"));
+        assert_ne!(outports(&plan, 0), outports(&plan, 1));
+        let mapped = plan_of(CLUSTER, 1, PublicAddress::Host, &[]);
+        assert!(
+            outports(&mapped, 0).split(',').any(|e| e.ends_with("/tcp-22/tcp")),
+            "{}",
+            outports(&mapped, 0)
+        );
+    }
+
+    #[test]
+    fn the_body_holds_the_mark_and_no_tag_that_looks_like_it() {
+        let spec = spec_of(&plan_of(CLUSTER, 1, PublicAddress::Own, &[]), 0);
+        let body = spec.body("inf", "the mark", &Start::Image, &vec![0; spec.ports.len()]);
+        assert_eq!(body["Labels"]["im.mark"], "the mark");
+        assert_eq!(body["Labels"]["team"], "a");
+        assert_eq!(body["HostConfig"]["NanoCpus"], 1_500_000_000);
+        assert_eq!(body["HostConfig"]["Memory"], 512_000_000);
+        assert_eq!(body["HostConfig"]["NetworkMode"], "@id:network/private");
+        assert_eq!(body["HostConfig"]["PortBindings"]["80/tcp"][0]["HostIp"], "127.0.0.1");
+        assert!(body.get("Cmd").is_none());
+        let own = spec.body("inf", "m", &Start::Own(vec!["sshd".into()]), &vec![0; spec.ports.len()]);
+        assert_eq!(
+            (&own["Cmd"], &own["Entrypoint"][0]),
+            (&json!(["sshd"]), &json!("/bin/sh"))
+        );
+    }
+
+    #[test]
+    fn processors() {
+        let cpus = |text: &str, of: i64| {
+            let parsed = im_radl::parse(&format!("system s (cpu.count = {text})")).document;
+            nano_cpus(&parsed.systems[0].features, of)
+        };
+        assert_eq!(cpus("1", 2), Some(1_000_000_000));
+        assert_eq!(cpus("0.5", 2), Some(500_000_000));
+        assert_eq!(cpus("2", 2), None);
+        assert_eq!(cpus("64", 2), None);
+        assert_eq!(kernel_name("a_b.-"), "a-b");
     }
 }

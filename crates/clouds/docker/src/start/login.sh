@@ -29,3 +29,6 @@ if [ -s /etc/hosts.im ] && ! grep -qxF '# im' /etc/hosts; then
     { echo '# im'; cat /etc/hosts.im; } >>/etc/hosts
 fi
 mkdir -p -m 0755 /run/sshd
+if ! ls /etc/ssh/ssh_host_*_key >/dev/null 2>&1 && command -v ssh-keygen >/dev/null 2>&1; then
+    ssh-keygen -A
+fi
