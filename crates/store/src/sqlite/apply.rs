@@ -351,7 +351,7 @@ impl Tx<'_> {
 
     async fn release(&mut self, infra: i64) -> StoreResult<bool> {
         let done = sqlx::query(
-            "UPDATE im_infrastructure SET owner = NULL, lease_until = 0 WHERE n = ? \
+            "UPDATE im_infrastructure SET owner = NULL, lease_until = 0 WHERE n = ?1 \
              AND NOT EXISTS (SELECT 1 FROM im_operation WHERE infra = ?1 AND final = 0)",
         )
         .bind(infra)
@@ -419,7 +419,7 @@ impl Tx<'_> {
         .execute(&mut *self.conn)
         .await
         .map_err(db)?;
-        sqlx::query("UPDATE im_infrastructure SET deleted = ? WHERE n = ? AND deleted <> ?1")
+        sqlx::query("UPDATE im_infrastructure SET deleted = ?1 WHERE n = ?2 AND deleted <> ?1")
             .bind(document.deleted)
             .bind(infra)
             .execute(&mut *self.conn)
