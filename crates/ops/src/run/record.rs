@@ -27,6 +27,7 @@ pub(super) enum Record {
 /// Writes it all down, in order.
 pub(super) fn write(draft: &mut Draft<'_>, workflow: &dyn Workflow, job: &Job, plan: &Plan, records: Vec<Record>) {
     let mut feed = Feed::default();
+    let mut states = States::default();
     for record in records {
         match record {
             Record::Step {
@@ -54,7 +55,7 @@ pub(super) fn write(draft: &mut Draft<'_>, workflow: &dyn Workflow, job: &Job, p
                     step: StepId(id),
                     kind: event,
                 }));
-                draft.extend(writes);
+                draft.extend(states.without(writes));
             }
             Record::Row(row) => draft.push(Write::Resource(row)),
             Record::Unit(unit, outcome) => {
@@ -63,12 +64,41 @@ pub(super) fn write(draft: &mut Draft<'_>, workflow: &dyn Workflow, job: &Job, p
                     outcome: &outcome,
                 };
                 let writes = workflow.project(job, draft.state(), change);
-                draft.extend(writes);
+                draft.extend(states.without(writes));
             }
         }
     }
+    if let Some(event) = states.event {
+        draft.push(Write::Event(event));
+    }
     for event in feed.events {
         draft.push(Write::Event(event));
+    }
+}
+
+/// Changed states, those of one transaction as one event.
+#[derive(Default)]
+struct States {
+    event: Option<EventBody>,
+}
+
+impl States {
+    /// The writes but for events of states, which are kept.
+    fn without(&mut self, mut writes: Vec<Write>) -> Vec<Write> {
+        let taken = writes.extract_if(.., |w| matches!(w, Write::Event(EventBody::State { .. })));
+        for write in taken {
+            let Write::Event(EventBody::State { state, vms }) = write else {
+                continue;
+            };
+            match &mut self.event {
+                Some(EventBody::State { state: last, vms: all }) => {
+                    *last = state;
+                    all.extend(vms);
+                }
+                _ => self.event = Some(EventBody::State { state, vms }),
+            }
+        }
+        writes
     }
 }
 
