@@ -124,7 +124,9 @@ fn refused(from: &str, above: Layer, to: &str, below: Layer, for_tests: bool) ->
             Some("a backend sees the pure layer and the connector trait, not this mechanism")
         }
         // Tests need some cloud; `Dummy` is one that needs nothing.
-        (Layer::Application | Layer::Edge, Layer::Backend) if !for_tests => Some("only the binary names concrete clouds"),
+        (Layer::Application | Layer::Edge, Layer::Backend) if !for_tests => {
+            Some("only the binary names concrete clouds")
+        }
         _ if above == below && !WITHIN.contains(&(from, to)) => Some("crates of one layer do not see each other"),
         _ => None,
     }
