@@ -378,6 +378,43 @@ async fn logs_are_kept_and_published() {
 }
 
 #[tokio::test]
+async fn deleting_and_releasing_one_leaves_the_others() {
+    let store = SqliteStore::temporary().await.unwrap();
+    let mut fences = Vec::new();
+    for id in ["a", "b", "c"] {
+        fences.push(created(&store, id).await);
+    }
+    let row = im_model::Infrastructure {
+        deleted: true,
+        ..infrastructure("b", "user", "pass")
+    };
+    let writes = vec![Write::Infrastructure(Arc::new(row)), finish("b-op")];
+    assert!(
+        store
+            .commit(&fences[1], writes, Release::IfIdle)
+            .await
+            .unwrap()
+            .released
+    );
+    let left: Vec<_> = store
+        .list(&Owned::All)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(left, [InfraId::from("c"), InfraId::from("a")]);
+    for id in ["a", "c"] {
+        assert_eq!(
+            store.claim(&id.into(), &other(), LEASE).await.unwrap(),
+            None,
+            "{id} is still owned"
+        );
+    }
+    assert!(store.claim(&"b".into(), &other(), LEASE).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn lists_show_the_newest_saved_first() {
     let store = SqliteStore::temporary().await.unwrap();
     for (id, user) in [("a", "ann"), ("b", "bob"), ("c", "ann")] {
