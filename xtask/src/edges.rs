@@ -21,6 +21,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("im-api", Layer::Edge),
     ("im", Layer::Binary),
     ("im-testkit", Layer::Development),
+    ("im-bench", Layer::Development),
     ("xtask", Layer::Development),
 ];
 
