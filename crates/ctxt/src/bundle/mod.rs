@@ -25,7 +25,9 @@ const RUNNER: &[(&str, u32, &str)] = &[
 
 /// Files that recipes may include.
 const HELPERS: &[(&str, &str)] = &[
-    ("utils/tasks/main.yml", include_str!("../helpers/hosts_main.yml")),
+    ("utils/tasks/main.yml", include_str!("../helpers/main.yml")),
+    ("utils/tasks/hosts.yml", include_str!("../helpers/hosts.yml")),
+    ("utils/tasks/token.yml", include_str!("../helpers/token.yml")),
     (
         "utils/tasks/disk_format_mount.yml",
         include_str!("../helpers/disk_format_mount.yml"),

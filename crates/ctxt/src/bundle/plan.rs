@@ -14,6 +14,11 @@ pub(super) struct Galaxy {
 }
 
 impl Galaxy {
+    /// Whether there are roles.
+    pub(super) fn has_roles(&self) -> bool {
+        !self.roles.is_empty()
+    }
+
     /// Messages for the header log.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
         let name = |entry: &BTreeMap<&'static str, String>| {

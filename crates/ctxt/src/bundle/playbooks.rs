@@ -2,7 +2,7 @@
 
 use super::Parts;
 use crate::CtxtError;
-use im_radl::{Features, System};
+use im_radl::{Document, Features, System};
 use serde_json::{Value, json};
 
 /// One play for all VMs, so that facts are gathered and hosts files written in one process.
@@ -31,6 +31,12 @@ pub(super) fn main(parts: &Parts<'_>) -> Result<Value, CtxtError> {
             }));
         }
     }
+    // A task that is always skipped costs as much as one that is not.
+    let import = |name: &str| json!({"ansible.builtin.import_tasks": format!("{dir}/utils/tasks/{name}.yml")});
+    let mut first = vec![import("hosts")];
+    if parts.mentions("BEARER_TOKEN") || has_roles(&parts.spec.document) {
+        first.push(import("token"));
+    }
     Ok(json!([{
         "name": "Prepare the nodes",
         "hosts": "{{ IM_HOST }}",
@@ -38,12 +44,14 @@ pub(super) fn main(parts: &Parts<'_>) -> Result<Value, CtxtError> {
         "gather_facts": true,
         "become": true,
         "vars": {"im_hosts_file": format!("{dir}/etc_hosts")},
-        "pre_tasks": [{
-            "name": "Hosts file",
-            "ansible.builtin.import_tasks": format!("{dir}/utils/tasks/main.yml"),
-        }],
+        "pre_tasks": first,
         "tasks": tasks,
     }]))
+}
+
+/// Whether there are roles, which may refer to anything.
+fn has_roles(document: &Document) -> bool {
+    super::plan::galaxy(document).has_roles()
 }
 
 /// Disks beyond the first that are to be mounted.

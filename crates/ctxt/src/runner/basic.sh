@@ -1,6 +1,5 @@
 # Brings a VM to where Ansible can work. Comes through standard input, after IM_* and root.sh; safe to repeat.
 im_user_part() {
-    umask 077
     mkdir -p "$HOME/.ssh" || im_fail "the folder $HOME/.ssh cannot be made"
     im_authorize "$HOME/.ssh/authorized_keys" "$IM_USER_KEY" ||
         im_fail "the key of the infrastructure cannot be added to $HOME/.ssh/authorized_keys"
@@ -72,7 +71,9 @@ exit 0
 im_main() {
     echo "::im::reached"
     echo "Launch task: basic"
+    umask 077
     im_user_part
+    umask 022
     im_choose_root
     if [ "$IM_ROOT" = none ]; then
         im_fail "$(id -un) may not become root with sudo"

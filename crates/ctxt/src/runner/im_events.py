@@ -26,6 +26,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.channel = socket.socket(fileno=os.dup(int(os.environ["IM_CHANNEL"])))
         self.unit = int(os.environ["IM_UNIT"])
+        self.one_log = os.environ.get("IM_ONE_LOG") == "1"
         self.play = ""
         self.shown_play, self.shown_task, self.handlers = {}, {}, set()
 
@@ -49,8 +50,9 @@ class CallbackModule(CallbackBase):
         return "\n" + text + "*" * max(79 - len(text), 3) + "\n"
 
     def head(self, host, task):
-        """The heads of play and task, once for each host."""
+        """The heads of play and task, once for each log: that of the one VM, or those of the hosts."""
         text = ""
+        host = None if self.one_log else host
         if self.shown_play.get(host) is not self.play:
             self.shown_play[host] = self.play
             text += self.banner("PLAY [%s]" % self.play)
@@ -70,11 +72,16 @@ class CallbackModule(CallbackBase):
         where = "%s -> %s" % (host, delegated) if delegated else host
         text = self.head(host, result._task) + "%s: [%s]%s" % (word, where, more)
         if item:
-            text += " %s(item=%s)" % ("=> " if not dump else "", self._get_item_label(result._result))
+            text += " %s(item=%s)" % ("" if word == "failed" else "=> ", self._get_item_label(result._result))
         if dump or (dump is None and self._run_is_verbose(result)):
             text += " => " + self._dump_results(result._result)
         self.warn(host, result._result)
         self.say(host, text + "\n")
+
+    def failure(self, result):
+        """Why a host fails, in one line."""
+        why = str(result._result.get("msg") or result._result.get("stderr") or "").strip()
+        self.send(failure="task '%s': %s" % (result._task.get_name().strip(), why[:400]), host=result._host.get_name())
 
     def warn(self, host, result):
         for warning in result.pop("warnings", None) or ():
@@ -131,11 +138,14 @@ class CallbackModule(CallbackBase):
         else:
             self._clean_results(result._result, result._task.action)
             self.result(result, "fatal", ": FAILED!", True)
+        if not ignore_errors:
+            self.failure(result)
         if ignore_errors:
             self.say(result._host.get_name(), "...ignoring\n")
 
     def v2_runner_on_unreachable(self, result):
         self.result(result, "fatal", ": UNREACHABLE!", True)
+        self.failure(result)
 
     def v2_runner_on_skipped(self, result):
         if "results" in result._result and getattr(result._task, "loop", None):

@@ -203,7 +203,6 @@ def detach(number, playbook, told):
     try:
         os.setsid()
         os.chdir(BASE)
-        os.umask(0o077)
         null = os.open(os.devnull, os.O_RDONLY)
         log = os.open(run_path(number, "runner.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(null, 0)
@@ -290,6 +289,7 @@ class Events:
 
 
 def main(words):
+    os.umask(0o077)
     if len(words) == 3 and words[0] == "start":
         print(json.dumps(start(int(words[1]), words[2])))
         return 0

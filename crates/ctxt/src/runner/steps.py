@@ -34,6 +34,7 @@ class Run:
         self.inbox = queue.Queue()
         self.units = {}
         self.warm = None
+        self.built = set()
         self.deadline = time.monotonic() + self.plan["time_left"]
         os.makedirs(tools.run_path(number, "keys"), mode=0o700, exist_ok=True)
 
@@ -160,8 +161,8 @@ class Run:
         forks = max(2, len(vms))
         words = ["ansible-playbook", "-i", self.tools.path("hosts"), "-f", str(forks), "--timeout", "30",
                  "--private-key", self.tools.path("ansible_key"), "-e", json.dumps({"IM_HOST": host})]
-        self.units[unit] = {"vms": vms, "stats": None, "failed": [], "out": out}
-        self.warm.launch(unit, words + list(extra) + [playbook], out)
+        self.units[unit] = {"vms": vms, "stats": None, "failed": [], "why": {}, "out": out}
+        self.warm.launch(unit, words + list(extra) + [playbook], out, len(vms) == 1)
         return unit
 
     def hear(self, message):
@@ -172,6 +173,9 @@ class Run:
             targets = [vm] if vm in unit["vms"] else unit["vms"]
             for target in targets:
                 self.events.log(target, message["text"])
+        elif "failure" in message:
+            vm = self.names.get(message.get("host"))
+            unit["why"].setdefault(vm if vm in unit["vms"] else unit["vms"][0], message["failure"])
         elif "stats" in message:
             unit["stats"], unit["failed"] = message["stats"], message["failed"]
         elif "exit" in message:
@@ -210,7 +214,7 @@ class Run:
                     last[vm] + "\n" if last[vm] else "", self.nodes[vm]["system"], attempt, self.plan["retries"]))
             if not bad or attempt >= self.plan["retries"]:
                 for vm in bad:
-                    error = last[vm] or "a task failed; its log says which"
+                    error = unit["why"].get(vm) or first_line(last[vm]) or "a task failed; its log says which"
                     self.events.step("main_" + self.nodes[vm]["system"], [vm], "failed", error)
                     self.fail(vm, error)
                 return
@@ -261,7 +265,9 @@ class Run:
         password = self.plan["vaults"].get(node["system"])
         extra = []
         try:
-            playbooks.build(self.tools, self.tools.path(configure + ".yml"), playbook, not node["windows"], password)
+            if name not in self.built:
+                playbooks.build(self.tools, self.tools.path(configure + ".yml"), playbook, not node["windows"], password)
+                self.built.add(name)
             if password:
                 file = self.tools.run_path(self.number, "keys", "vault_%d" % vm)
                 self.tools.write(file, password + "\n")
@@ -288,7 +294,7 @@ class Run:
         if attempt < self.plan["retries"]:
             waiting.append((time.monotonic() + 5 * attempt * attempt, vm, attempt + 1))
             return
-        error = "a task failed; its log says which" if unit["stats"] else unit["said"].strip()[-500:]
+        error = unit["why"].get(vm) or first_line(unit["said"]) or "exit code %s" % unit["exit"]
         self.events.step(name, [vm], "failed", error)
         self.fail(vm, error)
 
@@ -340,6 +346,10 @@ class OutOfTime(Exception):
 
 class GivenWay(Exception):
     """A newer run is there."""
+
+
+def first_line(text):
+    return next((line for line in text.splitlines() if line.strip() and "WARNING" not in line), "")[:500]
 
 
 def unsafe(text):

@@ -4,6 +4,7 @@ It is forked before any thread is, and speaks over two sockets: orders come in o
 other, from it and from all its children; each message arrives whole.
 """
 
+import importlib
 import json
 import os
 import select
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 
 
 class Warm:
@@ -45,8 +47,9 @@ class Warm:
                 return
             self.inbox.put(json.loads(message))
 
-    def launch(self, unit, words, out):
-        self.orders.send(json.dumps({"unit": unit, "words": words, "out": out}).encode())
+    def launch(self, unit, words, out, one_log):
+        order = {"unit": unit, "words": words, "out": out, "one_log": one_log}
+        self.orders.send(json.dumps(order).encode())
 
     def kill(self):
         self.orders.close()
@@ -60,6 +63,8 @@ class Warm:
 def serve(tools, orders, channel):
     """The life of the process."""
     os.chdir(tools.BASE)
+    # That of a log-in: what recipes make on the master, over a local connection, is for all as elsewhere.
+    os.umask(0o022)
     os.environ["ANSIBLE_CONFIG"] = tools.path("ansible.cfg")
     for name in ("LC_ALL", "LANG"):
         if "UTF" not in os.environ.get(name, "").upper():
@@ -116,15 +121,36 @@ def reap(children, channel):
 
 
 def load():
-    """Loads what every playbook needs."""
+    """Loads what every playbook needs: the more here, the less in each child."""
     import ansible.cli.playbook
     import ansible.executor.playbook_executor
     import ansible.executor.task_queue_manager
-    import ansible.plugins.callback.default
-    import ansible.plugins.connection.local
-    import ansible.plugins.connection.ssh
-    import ansible.plugins.strategy.linear
     import ansible.template
+    from ansible.plugins import loader
+
+    try:
+        loader.init_plugin_loader()
+        warnings.filterwarnings("ignore", message="AnsibleCollectionFinder has already been configured")
+        # Reads the long table of plugins that have moved.
+        importlib.import_module("ansible_collections.ansible.builtin")
+        # The way Ansible itself asks for these; others are told apart by how they were first asked for.
+        for kind in ("filter", "test", "callback"):
+            for _ in getattr(loader, kind + "_loader").all(class_only=True):
+                pass
+        for kind, names in (("strategy", ("linear", "host_pinned")), ("connection", ("ssh", "local")),
+                            ("become", ("sudo",)), ("shell", ("sh",)),
+                            ("action", ("normal", "copy", "template", "command", "shell", "service", "package",
+                                        "debug", "set_fact", "gather_facts", "assert", "include_vars"))):
+            for name in names:
+                getattr(loader, kind + "_loader").get(name, class_only=True)
+        for name in ("setup", "command", "copy", "file", "stat", "apt", "service", "lineinfile", "systemd"):
+            loader.module_loader.find_plugin(name)
+        import ansible.executor.module_common
+        import ansible.executor.powershell.module_manifest
+    except Exception:  # Versions differ; a playbook loads what is missing here.
+        import traceback
+
+        traceback.print_exc()
 
 
 def play(order):
@@ -134,7 +160,8 @@ def play(order):
         out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        os.environ["IM_UNIT"] = str(order["unit"])
+        os.close(out)
+        os.environ.update({"IM_UNIT": str(order["unit"]), "IM_ONE_LOG": "1" if order["one_log"] else "0"})
         from ansible.cli.playbook import PlaybookCLI
 
         sys.argv = order["words"]
