@@ -129,18 +129,20 @@ async fn disconnect(daemon: &Daemon, cx: &Cx, network: &str) -> Result<(), Cloud
     let Some(there) = daemon.network(network).await? else {
         return Ok(());
     };
-    for id in there.containers.unwrap_or_default().into_keys() {
-        let Some(container) = daemon.container(&id).await? else {
-            continue;
-        };
-        if let Some(mark) = mark_in(&container.labels, cx).filter(|mark| mark.infra != cx.infra) {
+    for (id, endpoint) in there.containers.unwrap_or_default() {
+        let container = daemon.container(&id).await?;
+        let mark = container.as_ref().and_then(|c| mark_in(&c.labels, cx));
+        if let Some(mark) = mark.filter(|mark| mark.infra != cx.infra) {
             return Err(CloudError::not_applied(
                 ErrorKind::Conflict,
                 format!("{WHAT}: infrastructure {} is using {}", mark.infra, there.name),
             ));
         }
+        // The endpoint of a container that is gone has only its name left.
+        let stale = endpoint.get("Name").and_then(serde_json::Value::as_str).unwrap_or(&id);
+        let name = if container.is_some() { &id } else { stale };
         let path = format!("/networks/{}/disconnect", encode(network));
-        let body = json!({"Container": id, "Force": true});
+        let body = json!({"Container": name, "Force": true});
         // What matters is whether the network can be removed then.
         daemon.call(WHAT, Method::POST, &path, Some(&body)).await?;
     }

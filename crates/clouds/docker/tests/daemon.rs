@@ -258,3 +258,46 @@ async fn a_created_container_is_started_when_resumed_and_a_dead_network_is_an_er
         })
         .await;
 }
+
+#[tokio::test]
+async fn what_others_put_on_a_network_does_not_keep_it() {
+    let text = "
+        network private ()
+        system node (net_interface.0.connection = 'private' and disk.0.image.url = 'docker://IMAGE')";
+    let Some((subject, api)) = subject(text) else { return };
+    let image = peer().unwrap().image;
+    subject
+        .run(async |subject: &Subject| {
+            let world = subject.world();
+            let made = world.launch(subject, 1).await;
+            let network = made.iter().find(|m| m.wanted.kind == ResourceKind::Network).unwrap();
+            // Somebody's own container, and then one of another infrastructure of this service.
+            let guest = json!({"Image": image, "HostConfig": {"NetworkMode": network.observed.cloud_id}});
+            let (status, guest) = api.call(Method::POST, "/containers/create", Some(guest)).await;
+            assert_eq!(status, 201);
+            let guest = format!("/containers/{}", guest["Id"].as_str().unwrap());
+            api.call(Method::POST, &format!("{guest}/start"), None).await;
+            let mut neighbour = subject.world();
+            neighbour.cx.deployment = Arc::clone(&world.cx.deployment);
+            let theirs = neighbour.launch(subject, 1).await;
+            let connect = json!({"Container": vm(&theirs).observed.cloud_id});
+            let path = format!("/networks/{}/connect", network.observed.cloud_id);
+            assert_eq!(api.call(Method::POST, &path, Some(connect)).await.0, 200);
+
+            let refused = world.remove(subject, &made).await.unwrap_err();
+            assert_eq!(
+                (refused.kind, refused.outcome),
+                (ErrorKind::Conflict, Outcome::NotApplied),
+                "{refused}"
+            );
+            assert!(refused.message.contains(neighbour.cx.infra.as_str()), "{refused}");
+            neighbour.remove(subject, &theirs).await.unwrap();
+            world.remove(subject, &made).await.unwrap();
+            assert_eq!(
+                api.call(Method::DELETE, &format!("{guest}?force=1"), None).await.0,
+                204,
+                "the guest is left alone"
+            );
+        })
+        .await;
+}
