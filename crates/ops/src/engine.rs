@@ -86,12 +86,14 @@ impl Engine {
             }
             let submitted = inner.submit_to_store(submission.clone()).await?;
             inner.uncache(&infra);
+            // A submission has events; none come back if it had been stored before.
+            let new = !submitted.events.is_empty();
             inner.publish(&infra, submitted.events);
             let Some(claim) = submitted.claim else {
                 return Ok(());
             };
             // A new infrastructure has no rows but those that were handed over.
-            let seed = infrastructure.map(|infra| {
+            let seed = infrastructure.filter(|_| new).map(|infra| {
                 let mut state = InfraState {
                     infra,
                     vms: BTreeMap::new(),

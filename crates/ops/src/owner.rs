@@ -384,10 +384,13 @@ impl Writer {
             return false;
         };
         self.fence = claim.fence;
-        for write in &submission.writes {
-            apply(&mut self.working, write);
+        // A submission has events; none come back if it had been stored before.
+        if !answer.events.is_empty() {
+            for write in &submission.writes {
+                apply(&mut self.working, write);
+            }
+            self.publish(&submission.writes, answer.seq, answer.events);
         }
-        self.publish(&submission.writes, answer.seq, answer.events);
         self.tell(Note::Inserted(submission.operation));
         let _ = reply.send(Ok(()));
         true

@@ -1,7 +1,17 @@
-//! For tests only: simulated cloud, conformance suite, fixtures.
+//! For tests only: simulated cloud, simulated database and crashes, the engine's simulator, conformance suite,
+//! fixtures.
 
 pub mod conformance;
+mod crash;
+mod dice;
+mod memory;
 mod nodes;
 pub mod proxy;
+mod simcloud;
+pub mod simulator;
 
+pub use crash::{CrashStore, Life, Mishap};
+pub use dice::Dice;
+pub use memory::{MemoryStore, at_rest};
 pub use nodes::{NodeImage, Nodes, TestNode, required};
+pub use simcloud::{Fault, Object, SimCloud, SimCloudOptions};

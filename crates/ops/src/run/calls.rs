@@ -217,7 +217,7 @@ impl Calls {
             Of::Undo(..) => Yields::ToDelete,
         };
         self.spawn(async move {
-            let target = Target {
+            let mut target = Target {
                 key: row.key.clone(),
                 kind: row.kind,
                 name: row.name.clone(),
@@ -239,10 +239,12 @@ impl Calls {
                         Err(_) => Err(late("delete", &cx)),
                     }
                 };
-                // A call that was cut off may still land: it is gone now, and must be so once more after that.
                 if result.is_err() || from.is_none() {
                     return Answer::Absent { of, row, result };
                 }
+                // A call that was cut off may still land, and would make another object: it is gone now, and whatever
+                // bears its mark must be so after that.
+                target.cloud_id = None;
             }
         });
     }

@@ -1,0 +1,386 @@
+//! A store in memory that keeps the promises of [`Store`], fast enough for thousands of schedules. Its clock is
+//! tokio's, so that a paused one works.
+
+use async_trait::async_trait;
+use im_model::{
+    BlobId, Deployment, Event, EventBody, InfraId, Infrastructure, InstanceId, Key, LogScope, Millis, OpState,
+    Operation, OperationId, PLAN_FORMAT, Resource, ResourceState, StepEvent,
+};
+use im_store::{
+    Claim, Committed, Fence, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError, StoreResult,
+    Submission, Submitted, Write,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+struct Row {
+    state: InfraState,
+    owner: Option<InstanceId>,
+    epoch: u64,
+    until: Instant,
+    broken: bool,
+    feed: Vec<Event>,
+    logs: BTreeMap<LogScope, String>,
+    tombstones: BTreeMap<Key, Resource>,
+    saved: Millis,
+}
+
+#[derive(Default)]
+struct Tables {
+    rows: BTreeMap<InfraId, Row>,
+    operations: Vec<Operation>,
+    lines: BTreeMap<OperationId, Vec<StepEvent>>,
+    blobs: BTreeMap<BlobId, Arc<str>>,
+}
+
+/// Rows in memory.
+pub struct MemoryStore {
+    deployment: Arc<Deployment>,
+    exclusive: bool,
+    began: Instant,
+    tables: Mutex<Tables>,
+}
+
+impl MemoryStore {
+    /// An empty store. `exclusive` as [`Store::exclusive`]: of `SQLite`'s kind, else of a shared database's.
+    pub fn new(exclusive: bool) -> Arc<Self> {
+        Arc::new(Self {
+            deployment: Arc::new(Deployment {
+                name: "sim".into(),
+                secret: "secret of the simulation".into(),
+            }),
+            exclusive,
+            began: Instant::now(),
+            tables: Mutex::default(),
+        })
+    }
+
+    /// What a new process finds that takes the place of one that was killed: every lease is broken.
+    pub fn reopen(&self) {
+        for row in self.tables().rows.values_mut() {
+            row.until = Instant::now();
+            row.broken |= row.owner.is_some();
+        }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn millis(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+}
+
+fn missing(infra: &InfraId) -> StoreError {
+    StoreError::Missing {
+        what: format!("infrastructure {infra}"),
+    }
+}
+
+impl Row {
+    fn new(infra: &Arc<Infrastructure>) -> Self {
+        Self {
+            state: InfraState {
+                infra: Arc::clone(infra),
+                vms: BTreeMap::new(),
+                resources: BTreeMap::new(),
+                seq: 0,
+            },
+            owner: None,
+            epoch: 0,
+            until: Instant::now(),
+            broken: false,
+            feed: Vec::new(),
+            logs: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            saved: 0,
+        }
+    }
+
+    fn live(&self) -> bool {
+        self.owner.is_some() && self.until > Instant::now()
+    }
+
+    fn take(&mut self, instance: &InstanceId, lease_ms: u64) -> Claim {
+        let other = self.owner.as_ref().is_some_and(|owner| owner != instance);
+        let taken_over = self.broken || other;
+        self.owner = Some(instance.clone());
+        self.epoch += 1;
+        self.until = Instant::now() + Duration::from_millis(lease_ms);
+        self.broken = false;
+        Claim {
+            fence: Fence {
+                infra: self.state.infra.id.clone(),
+                epoch: self.epoch,
+            },
+            taken_over,
+        }
+    }
+
+    fn event(&mut self, time: Millis, body: EventBody) -> Event {
+        let event = Event {
+            infra: self.state.infra.id.clone(),
+            seq: self.feed.len() as u64 + 1,
+            time,
+            body,
+        };
+        self.feed.push(event.clone());
+        event
+    }
+}
+
+impl Tables {
+    fn write(&mut self, infra: &InfraId, writes: Vec<Write>, now: Millis) -> StoreResult<Vec<Event>> {
+        let row = self.rows.get_mut(infra).ok_or_else(|| missing(infra))?;
+        row.state.seq += 1;
+        row.saved = now;
+        let mut events = Vec::new();
+        for write in writes {
+            match write {
+                Write::Infrastructure(new) => row.state.infra = new,
+                Write::Vm(new) => {
+                    row.state.vms.insert(new.id, new);
+                }
+                Write::Resource(new) => {
+                    row.state.resources.remove(&new.key);
+                    row.tombstones.remove(&new.key);
+                    if matches!(new.state, ResourceState::Gone | ResourceState::Released) {
+                        row.tombstones.insert(new.key.clone(), Resource::clone(&new));
+                    } else {
+                        row.state.resources.insert(new.key.clone(), new);
+                    }
+                }
+                Write::NewOperation(new) => {
+                    if !self.operations.iter().any(|o| o.id == new.id) {
+                        self.operations.push(Operation::clone(&new));
+                    }
+                }
+                Write::OperationState { id, state, error } => {
+                    if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
+                        (operation.state, operation.error) = (state, error);
+                        if state.is_final() {
+                            operation.request = Arc::default();
+                            operation.resolved = None;
+                            operation.plan = None;
+                        }
+                    }
+                }
+                Write::Cancel { id } => {
+                    if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
+                        operation.cancel = true;
+                    }
+                }
+                Write::Resolved { id, resolved } => {
+                    if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
+                        operation.resolved = Some(resolved);
+                    }
+                }
+                Write::Planned { id, plan } => {
+                    if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
+                        operation.plan = Some(plan);
+                        operation.plan_format = PLAN_FORMAT;
+                    }
+                }
+                Write::Request { id, request } => {
+                    if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
+                        operation.request = request;
+                    }
+                }
+                Write::Step(event) => self.lines.entry(event.operation.clone()).or_default().push(event),
+                Write::Event(body) => events.push(row.event(now, body)),
+                Write::Log { scope, text } => {
+                    row.logs.entry(scope).or_default().push_str(&text);
+                    events.push(row.event(now, EventBody::Log { scope, text }));
+                }
+                Write::ClearLog { scope } => {
+                    row.logs.remove(&scope);
+                }
+                Write::Blob { id, text } => {
+                    self.blobs.insert(id, text);
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    fn unfinished(&self, infra: &InfraId) -> bool {
+        self.operations.iter().any(|o| o.infra == *infra && !o.state.is_final())
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn deployment(&self) -> Arc<Deployment> {
+        Arc::clone(&self.deployment)
+    }
+    fn exclusive(&self) -> bool {
+        self.exclusive
+    }
+    async fn now(&self) -> StoreResult<Millis> {
+        Ok(self.millis())
+    }
+
+    async fn submit(&self, submission: Submission) -> StoreResult<Submitted> {
+        let now = self.millis();
+        let mut tables = self.tables();
+        let operation = &submission.operation;
+        let infra = operation.infra.clone();
+        let repeated = tables.operations.iter().any(|o| o.id == operation.id);
+        if let Some(row) = &submission.infrastructure
+            && !repeated
+        {
+            if tables.rows.contains_key(&infra) {
+                return Err(StoreError::Exists {
+                    what: format!("infrastructure {infra}"),
+                });
+            }
+            tables.rows.insert(infra.clone(), Row::new(row));
+        }
+        let row = tables.rows.get_mut(&infra).ok_or_else(|| missing(&infra))?;
+        let supersede = submission.supersede_all && !repeated;
+        let own = row.owner.as_ref() == Some(&submission.instance);
+        let claim = if own && !supersede {
+            Some(Claim {
+                fence: Fence {
+                    infra: infra.clone(),
+                    epoch: row.epoch,
+                },
+                taken_over: false,
+            })
+        } else if row.live() && !supersede {
+            None
+        } else {
+            Some(row.take(&submission.instance, submission.lease_ms))
+        };
+        let mut events = Vec::new();
+        if !repeated {
+            if supersede {
+                for other in tables.operations.iter_mut().filter(|o| o.infra == infra) {
+                    other.cancel |= !other.state.is_final();
+                }
+            }
+            tables.operations.push(Operation::clone(operation));
+            events = tables.write(&infra, submission.writes, now)?;
+        }
+        let seq = tables.rows.get(&infra).map_or(0, |r| r.state.seq);
+        Ok(Submitted { claim, events, seq })
+    }
+
+    async fn claim(&self, infra: &InfraId, instance: &InstanceId, lease_ms: u64) -> StoreResult<Option<Claim>> {
+        let mut tables = self.tables();
+        let Some(row) = tables.rows.get_mut(infra) else {
+            return Ok(None);
+        };
+        let own = row.owner.as_ref() == Some(instance);
+        Ok((own || !row.live()).then(|| row.take(instance, lease_ms)))
+    }
+
+    async fn claim_due(&self, instance: &InstanceId, lease_ms: u64, limit: usize) -> StoreResult<Vec<Claim>> {
+        let mut tables = self.tables();
+        let due: Vec<InfraId> = tables
+            .rows
+            .iter()
+            .filter(|(infra, row)| !row.live() && tables.unfinished(infra))
+            .map(|(infra, _)| infra.clone())
+            .take(limit)
+            .collect();
+        Ok(due
+            .iter()
+            .filter_map(|infra| Some(tables.rows.get_mut(infra)?.take(instance, lease_ms)))
+            .collect())
+    }
+
+    async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()> {
+        for row in self.tables().rows.values_mut() {
+            if row.owner.as_ref() == Some(instance) {
+                row.until = Instant::now() + Duration::from_millis(lease_ms);
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, fence: &Fence, writes: Vec<Write>, release: Release) -> StoreResult<Committed> {
+        let now = self.millis();
+        let mut tables = self.tables();
+        let row = tables.rows.get(&fence.infra).ok_or_else(|| missing(&fence.infra))?;
+        if row.epoch != fence.epoch {
+            return Err(StoreError::Fenced {
+                infra: fence.infra.clone(),
+            });
+        }
+        let events = tables.write(&fence.infra, writes, now)?;
+        let released = release == Release::IfIdle && !tables.unfinished(&fence.infra);
+        let row = tables.rows.get_mut(&fence.infra).ok_or_else(|| missing(&fence.infra))?;
+        if released {
+            row.owner = None;
+        }
+        Ok(Committed {
+            seq: row.state.seq,
+            events,
+            released,
+        })
+    }
+
+    async fn load(&self, infra: &InfraId) -> StoreResult<Option<InfraState>> {
+        Ok(self.tables().rows.get(infra).map(|row| row.state.clone()))
+    }
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
+        let tables = self.tables();
+        let row = tables.rows.get(infra).ok_or_else(|| missing(infra))?;
+        Ok(row.tombstones.values().cloned().collect())
+    }
+    async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {
+        let all = filter == OperationFilter::All;
+        Ok(self
+            .tables()
+            .operations
+            .iter()
+            .filter(|o| o.infra == *infra && (all || !o.state.is_final()))
+            .cloned()
+            .collect())
+    }
+    async fn operation(&self, id: &OperationId) -> StoreResult<Option<Operation>> {
+        Ok(self.tables().operations.iter().find(|o| o.id == *id).cloned())
+    }
+    async fn step_events(&self, id: &OperationId) -> StoreResult<Vec<StepEvent>> {
+        Ok(self.tables().lines.get(id).cloned().unwrap_or_default())
+    }
+    async fn events(&self, infra: &InfraId, after: u64, limit: usize) -> StoreResult<Vec<Event>> {
+        let tables = self.tables();
+        let row = tables.rows.get(infra).ok_or_else(|| missing(infra))?;
+        Ok(row.feed.iter().filter(|e| e.seq > after).take(limit).cloned().collect())
+    }
+    async fn log(&self, infra: &InfraId, scope: LogScope) -> StoreResult<String> {
+        let logs = self.logs(infra).await?;
+        Ok(logs.get(&scope).cloned().unwrap_or_default())
+    }
+    async fn logs(&self, infra: &InfraId) -> StoreResult<BTreeMap<LogScope, String>> {
+        let tables = self.tables();
+        Ok(tables.rows.get(infra).ok_or_else(|| missing(infra))?.logs.clone())
+    }
+    async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>> {
+        Ok(self.tables().blobs.get(id).cloned())
+    }
+    async fn list(&self, _owned: &Owned) -> StoreResult<Vec<Listed>> {
+        let tables = self.tables();
+        let rows = tables.rows.iter().filter(|(_, row)| !row.state.infra.deleted);
+        Ok(rows
+            .map(|(id, row)| Listed {
+                id: id.clone(),
+                owners: row.state.infra.owners.clone(),
+                saved: row.saved,
+                deleted: false,
+            })
+            .collect())
+    }
+}
+
+/// Whether an operation has come to rest: final, or waiting for somebody.
+pub fn at_rest(state: OpState) -> bool {
+    state.is_final() || matches!(state, OpState::Stuck | OpState::WaitingCredentials)
+}

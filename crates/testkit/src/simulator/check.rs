@@ -1,0 +1,98 @@
+//! What is demanded once all is quiet.
+
+use super::world::World;
+use im_model::{InfraId, OpState, ResourceState, StepEventKind, VmState};
+use im_store::{OperationFilter, Store, StoreResult};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The violations found; none is what is demanded.
+///
+/// - What the rows say exists is what exists at the clouds, made by exactly the request that was written down.
+/// - No key had two living objects at once.
+/// - Every operation is final, or parked; nothing is left half-way.
+/// - Each unit's end, each beginning and each end was projected exactly once.
+/// - After a delete nothing is left at all.
+pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
+    let id = InfraId::from(infra);
+    let mut found = Vec::new();
+    let Some(state) = world.store.load(&id).await? else {
+        return Ok(vec![format!("{infra} has no row")]);
+    };
+    let operations = world.store.operations(&id, OperationFilter::All).await?;
+    let parked = operations
+        .iter()
+        .any(|o| matches!(o.state, OpState::Stuck | OpState::WaitingCredentials));
+
+    let mut objects = BTreeMap::new();
+    for (name, cloud) in &world.clouds {
+        for mark in cloud.doubles() {
+            found.push(format!("cloud {name}: two living objects under {mark}"));
+        }
+        for (key, object) in cloud.of_infra(&id) {
+            objects.insert(key, (name.clone(), object));
+        }
+    }
+    for row in state.resources.values() {
+        match (row.state, objects.remove(row.key.as_str())) {
+            (ResourceState::Created, Some((cloud, object))) => {
+                if row.cloud.id != cloud || row.cloud_id.as_deref() != Some(object.id.as_str()) {
+                    found.push(format!("{} {} is recorded under another id", row.kind, row.name));
+                }
+                if object.spec != row.frozen.as_str() {
+                    found.push(format!("{} {} was made by another request", row.kind, row.name));
+                }
+            }
+            (ResourceState::Created, None) => {
+                found.push(format!("{} {} is recorded but does not exist", row.kind, row.name));
+            }
+            (other, _) if !parked => {
+                found.push(format!("{} {} is left {other:?}", row.kind, row.name));
+            }
+            _ => {}
+        }
+    }
+    for (key, (cloud, object)) in objects {
+        found.push(format!(
+            "LEAK: {} {} at cloud {cloud} (key {key}) has no row",
+            object.kind, object.id
+        ));
+    }
+    for operation in &operations {
+        if !operation.state.is_final() && !parked {
+            found.push(format!("operation {} is left {:?}", operation.id, operation.state));
+        }
+        let mut ended = BTreeSet::new();
+        for event in world.store.step_events(&operation.id).await? {
+            let end = match event.kind {
+                StepEventKind::Succeeded { .. } | StepEventKind::Skipped => true,
+                StepEventKind::Failed { last, .. } => last,
+                _ => false,
+            };
+            if end && !ended.insert(event.step) {
+                found.push(format!("operation {}: step {} ended twice", operation.id, event.step));
+            }
+        }
+    }
+    for (what, count) in &state.infra.extra {
+        if count.as_u64() != Some(1) {
+            found.push(format!("{what}: projected {count} times"));
+        }
+    }
+    if state.infra.deleted {
+        if !state.resources.is_empty() {
+            found.push("deleted, but has resources".to_owned());
+        }
+        return Ok(found);
+    }
+    for vm in state.vms.values().filter(|vm| !vm.destroyed && !parked) {
+        let row = state
+            .resources
+            .values()
+            .find(|r| r.cloud_id.as_deref() == vm.cloud_id.as_deref() && vm.cloud_id.is_some());
+        match (vm.state, row) {
+            (VmState::Failed, None) | (VmState::Running | VmState::Stopped, Some(_)) => {}
+            (state, row) => found.push(format!("VM {} is {state}, with resource {}", vm.id, row.is_some())),
+        }
+    }
+    Ok(found)
+}

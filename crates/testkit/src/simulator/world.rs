@@ -1,0 +1,262 @@
+//! Database, clouds, and the processes that come and go.
+
+use super::flow::{Ask, SimFlow};
+use crate::{
+    crash::{CrashStore, Life, Mishap},
+    memory::MemoryStore,
+    simcloud::{SimCloud, SimCloudOptions},
+};
+use im_model::{
+    ContextRun, Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, PLAN_FORMAT,
+};
+use im_ops::{Engine, EngineOptions};
+use im_store::{OperationFilter, Store, StoreResult};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How the world is made.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// The database serves one process, which finds every lease broken when it starts.
+    pub exclusive: bool,
+    /// How the clouds behave.
+    pub cloud: SimCloudOptions,
+    /// Seed of the clouds' chance.
+    pub seed: u64,
+    /// What befalls the processes, in order of transactions.
+    pub mishaps: Vec<Mishap>,
+    /// See [`EngineOptions::settle`].
+    pub settle: Duration,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            exclusive: true,
+            cloud: SimCloudOptions::default(),
+            seed: 0,
+            mishaps: Vec::new(),
+            settle: Duration::from_secs(5),
+        }
+    }
+}
+
+struct Process {
+    life: Life,
+    engine: Arc<Engine>,
+}
+
+/// Database, clouds, and at most one process at a time.
+pub struct World {
+    /// The database.
+    pub store: Arc<MemoryStore>,
+    /// The clouds.
+    pub clouds: BTreeMap<String, Arc<SimCloud>>,
+    /// How it is made; later processes take the mishaps that are left.
+    options: WorldOptions,
+    transactions: Arc<AtomicU64>,
+    draws: Arc<AtomicU64>,
+    process: Option<Process>,
+    starts: u32,
+}
+
+impl World {
+    /// Two empty clouds, `a` and `b`, and an empty database.
+    pub fn new(options: WorldOptions) -> Self {
+        let cloud = |name: &str, n: u64| {
+            (
+                name.to_owned(),
+                SimCloud::new(options.cloud.clone(), options.seed.wrapping_mul(2) + n),
+            )
+        };
+        Self {
+            store: MemoryStore::new(options.exclusive),
+            clouds: [cloud("a", 0), cloud("b", 1)].into(),
+            transactions: Arc::default(),
+            draws: Arc::default(),
+            process: None,
+            starts: 0,
+            options,
+        }
+    }
+
+    /// How many transactions there were.
+    pub fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::SeqCst)
+    }
+
+    /// How many processes there were.
+    pub fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// Kills the process, if there is one.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.life.end();
+            process.engine.abandon();
+        }
+    }
+
+    /// Stops the process in good order.
+    pub async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.engine.stop().await;
+            process.life.end();
+        }
+    }
+
+    /// Options of the engines.
+    pub fn engine_options(&self, instance: InstanceId) -> EngineOptions {
+        EngineOptions {
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(2),
+            retry_delay: Duration::from_secs(1),
+            call_deadline: Duration::from_secs(10),
+            settle: self.options.settle,
+            ..EngineOptions::new(instance)
+        }
+    }
+
+    /// The engine of the process that is alive; a new process if there is none.
+    pub async fn engine(&mut self) -> (Life, Arc<Engine>) {
+        loop {
+            if let Some(process) = &self.process {
+                if !process.life.is_over() {
+                    return (process.life.clone(), Arc::clone(&process.engine));
+                }
+                self.kill();
+            }
+            self.starts += 1;
+            if self.options.exclusive {
+                self.store.reopen();
+            }
+            let life = Life::default();
+            let done = self.transactions();
+            let left = self.options.mishaps.iter().copied().filter(|m| number(*m) >= done);
+            let store = CrashStore::new(
+                self.store.clone(),
+                life.clone(),
+                Arc::clone(&self.transactions),
+                left.collect(),
+            );
+            let flow = Arc::new(SimFlow {
+                clouds: self.clouds.clone(),
+                life: life.clone(),
+                deployment: self.store.deployment(),
+                draws: Arc::clone(&self.draws),
+            });
+            let instance = InstanceId::from(format!("process {}", self.starts));
+            let options = self.engine_options(instance);
+            let engine = tokio::select! {
+                biased;
+                () = life.over() => continue,
+                engine = Engine::start(store, flow, options) => engine,
+            };
+            if let Ok(engine) = engine {
+                self.process = Some(Process { life, engine });
+            }
+        }
+    }
+
+    /// Stores an operation, through as many processes as it takes.
+    pub async fn submit(&mut self, id: &str, infra: &str, kind: OpKind, ask: &Ask) -> OperationId {
+        let operation = operation(id, infra, kind, ask);
+        loop {
+            let (life, engine) = self.engine().await;
+            let infrastructure = (kind == OpKind::Create).then(|| infrastructure(infra));
+            let submitted = tokio::select! {
+                biased;
+                () = life.over() => continue,
+                submitted = engine.submit(operation.clone(), infrastructure, Vec::new(), kind == OpKind::Destroy) => submitted,
+            };
+            if submitted.is_ok() {
+                return operation.id;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits for an operation to come to rest, through as many processes as it takes.
+    pub async fn wait(&mut self, id: &OperationId) -> StoreResult<Operation> {
+        loop {
+            let (life, engine) = self.engine().await;
+            tokio::select! {
+                biased;
+                () = life.over() => {}
+                row = engine.wait(id) => return row,
+            }
+        }
+    }
+
+    /// [`World::submit`], then [`World::wait`].
+    pub async fn perform(&mut self, id: &str, infra: &str, kind: OpKind, ask: &Ask) -> StoreResult<Operation> {
+        let id = self.submit(id, infra, kind, ask).await;
+        self.wait(&id).await
+    }
+
+    /// Waits until no operation of an infrastructure is under way. `false`: that takes too long.
+    pub async fn quiet(&mut self, infra: &str) -> bool {
+        let infra = InfraId::from(infra);
+        for _ in 0..2_000 {
+            self.engine().await;
+            let unfinished = self
+                .store
+                .operations(&infra, OperationFilter::Unfinished)
+                .await
+                .unwrap_or_default();
+            let parked = |o: &Operation| matches!(o.state, OpState::Stuck | OpState::WaitingCredentials);
+            if unfinished.iter().all(parked) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        false
+    }
+}
+
+fn number(mishap: Mishap) -> u64 {
+    match mishap {
+        Mishap::DieBefore(n) | Mishap::DieAfter(n) | Mishap::Unsure(n) | Mishap::Fail(n) | Mishap::Stall(n, _) => n,
+    }
+}
+
+fn operation(id: &str, infra: &str, kind: OpKind, ask: &Ask) -> Operation {
+    Operation {
+        id: OperationId::from(id),
+        infra: InfraId::from(infra),
+        kind,
+        plan_format: PLAN_FORMAT,
+        request: Arc::new(serde_json::to_value(ask).unwrap_or_default()),
+        resolved: None,
+        plan: None,
+        state: OpState::Pending,
+        cancel: false,
+        error: None,
+        created: 0,
+    }
+}
+
+fn infrastructure(id: &str) -> Infrastructure {
+    Infrastructure {
+        id: InfraId::from(id),
+        owners: Credentials::default(),
+        radl: "".into(),
+        tosca: None,
+        private_networks: BTreeMap::new(),
+        context: ContextRun::default(),
+        configured: im_model::Configured::Unfinished,
+        failed: false,
+        deleting: false,
+        deleted: false,
+        next_vm: 0,
+        created: 0,
+        extra: BTreeMap::new(),
+    }
+}
