@@ -10,7 +10,7 @@ use crate::{
 };
 use futures::FutureExt;
 use im_model::{Lane, OpKind, OpState, Operation, OperationId, PLAN_FORMAT};
-use im_store::Release;
+use im_store::{OperationFilter, Release};
 use serde_json::Value;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::sync::{mpsc, watch};
@@ -75,12 +75,18 @@ pub(crate) async fn run(
     for seed in seeds {
         actor.take(seed);
     }
+    let shared = !actor.inner.store.exclusive();
+    let poll = actor.inner.options.poll;
     let work = async {
         loop {
             actor.schedule().await;
-            match inbox.recv().await {
-                Some(signal) => actor.heed(signal),
-                None => return,
+            tokio::select! {
+                biased;
+                signal = inbox.recv() => match signal {
+                    Some(signal) => actor.heed(signal),
+                    None => return,
+                },
+                () = tokio::time::sleep(poll), if shared => actor.look().await,
             }
             while let Ok(signal) = inbox.try_recv() {
                 actor.heed(signal);
@@ -178,6 +184,31 @@ impl Actor {
                     self.parked.insert(operation.id.clone(), operation);
                 }
             }
+        }
+    }
+
+    /// Other instances can store operations of this infrastructure, and cancel some, without our being told.
+    async fn look(&mut self) {
+        let rows = self
+            .inner
+            .store
+            .operations(&self.owner.infra, OperationFilter::Unfinished)
+            .await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(infra = %self.owner.infra, "{error}");
+                return;
+            }
+        };
+        for row in rows {
+            if row.plan_format > PLAN_FORMAT {
+                continue;
+            }
+            if row.cancel {
+                self.heed(Signal::Cancelled(row.id.clone()));
+            }
+            self.heed(Signal::Inserted(Arc::new(row)));
         }
     }
 

@@ -17,6 +17,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// When the process dies, or what its database does to it.
@@ -30,13 +31,16 @@ pub enum Mishap {
     Unsure(u64),
     /// The `n`th transaction fails once; nothing is written.
     Fail(u64),
-    /// From the `n`th transaction on the database does not answer for so long.
+    /// From the `n`th transaction on the process cannot reach the database for so long; then what it had sent arrives.
     Stall(u64, Duration),
 }
 
 /// The life of one process.
 #[derive(Clone, Debug, Default)]
-pub struct Life(CancellationToken);
+pub struct Life(CancellationToken, Arc<Mutex<Option<Instant>>>);
+
+/// What is still to befall processes, whichever they are.
+pub type Mishaps = Arc<Mutex<Vec<Mishap>>>;
 
 impl Life {
     /// It dies now.
@@ -51,6 +55,17 @@ impl Life {
     pub async fn over(&self) {
         self.0.cancelled().await;
     }
+    /// It cannot reach the database for so long.
+    pub fn cut_off(&self, pause: Duration) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
+    }
+    async fn reach(&self) {
+        let until = *self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+        self.check().await;
+    }
     /// What a dead process does: nothing, ever.
     pub async fn check(&self) {
         if self.is_over() {
@@ -64,22 +79,22 @@ pub struct CrashStore {
     inner: Arc<dyn Store>,
     life: Life,
     transactions: Arc<AtomicU64>,
-    mishaps: Mutex<Vec<Mishap>>,
+    mishaps: Mishaps,
 }
 
 impl CrashStore {
     /// A process's view of a database. Transactions are counted in `transactions`, which outlives it.
-    pub fn new(inner: Arc<dyn Store>, life: Life, transactions: Arc<AtomicU64>, mishaps: Vec<Mishap>) -> Arc<Self> {
+    pub fn new(inner: Arc<dyn Store>, life: Life, transactions: Arc<AtomicU64>, mishaps: Mishaps) -> Arc<Self> {
         Arc::new(Self {
             inner,
             life,
             transactions,
-            mishaps: Mutex::new(mishaps),
+            mishaps,
         })
     }
 
     async fn transaction<T>(&self, write: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
-        self.life.check().await;
+        self.life.reach().await;
         let number = self.transactions.fetch_add(1, Ordering::SeqCst);
         let mishap = {
             let mut mishaps = self.mishaps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,15 +125,15 @@ impl CrashStore {
             }
             Some(Mishap::Fail(_)) => Err(StoreError::Database("disk full".to_owned())),
             Some(Mishap::Stall(_, pause)) => {
-                tokio::time::sleep(pause).await;
-                self.life.check().await;
+                self.life.cut_off(pause);
+                self.life.reach().await;
                 write.await
             }
         }
     }
 
     async fn read<T>(&self, read: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
-        self.life.check().await;
+        self.life.reach().await;
         read.await
     }
 }

@@ -10,7 +10,7 @@ pub mod proxy;
 mod simcloud;
 pub mod simulator;
 
-pub use crash::{CrashStore, Life, Mishap};
+pub use crash::{CrashStore, Life, Mishap, Mishaps};
 pub use dice::Dice;
 pub use memory::{MemoryStore, at_rest};
 pub use nodes::{NodeImage, Nodes, TestNode, required};

@@ -2,14 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test says what it expects, and which schedule it runs
 
-use im_model::{Idempotence, OpKind, OpState};
+use im_model::{Idempotence, InfraId, OpKind, OpState};
+use im_store::{OperationFilter, Store};
 use im_testkit::{
-    Fault, Mishap, SimCloudOptions,
+    Dice, Fault, Mishap, SimCloudOptions,
     simulator::{Ask, World, WorldOptions, check},
 };
 use std::time::Duration;
 
+/// `IM_SIM_TRACE=im_ops=debug` shows what the engine says.
+fn trace() {
+    if let Ok(filter) = std::env::var("IM_SIM_TRACE") {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer()
+            .try_init();
+    }
+}
+
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    trace();
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -176,4 +188,168 @@ fn every_call_fails_once_in_every_way() {
             }
         }
     }
+}
+
+const FAULTS: [Fault; 9] = [
+    Fault::Refused,
+    Fault::Refused,
+    Fault::RefusedForGood,
+    Fault::Unauthorized,
+    Fault::AnswerLost,
+    Fault::NotDoneNoAnswer,
+    Fault::Late(Duration::from_millis(300)),
+    Fault::Late(Duration::from_secs(4)),
+    Fault::Panic,
+];
+
+fn some_mishap(dice: &mut Dice) -> Mishap {
+    let n = dice.below(60);
+    match dice.below(6) {
+        0 | 1 => Mishap::DieBefore(n),
+        2 => Mishap::DieAfter(n),
+        3 => Mishap::Unsure(n),
+        4 => Mishap::Fail(n),
+        _ => Mishap::Stall(n, Duration::from_secs(1 + dice.below(60))),
+    }
+}
+
+fn some_world(seed: u64, settle: Duration, dice: &mut Dice) -> World {
+    let kinds = [Idempotence::UniqueName, Idempotence::Put, Idempotence::MarkThenSearch];
+    let options = WorldOptions {
+        exclusive: dice.percent(60),
+        seed,
+        settle,
+        cloud: SimCloudOptions {
+            idempotence: *dice.pick(&kinds).unwrap(),
+            lag: Duration::from_secs(dice.below(3)),
+            latency: Duration::from_millis(1 + dice.below(500)),
+            transit: Duration::from_millis(1 + dice.below(3000)),
+        },
+        mishaps: (0..dice.below(5)).map(|_| some_mishap(dice)).collect(),
+    };
+    let world = World::new(options);
+    for cloud in world.clouds.values() {
+        cloud.fail_often(dice.below(25), &FAULTS);
+    }
+    world
+}
+
+async fn never_ends(world: &World) -> Vec<String> {
+    let infra = InfraId::from(I);
+    let operations = world.store.operations(&infra, OperationFilter::Unfinished);
+    let mut found = vec!["never ends".to_owned()];
+    for operation in operations.await.unwrap() {
+        found.push(format!("{} {:?} {:?}", operation.id, operation.state, operation.error));
+        for (id, step) in operation.plan.iter().flat_map(|p| p.steps.iter().enumerate()) {
+            found.push(format!(
+                "  step {id} {:?} after {:?}: {:?}",
+                step.unit, step.after, step.action
+            ));
+        }
+        for event in world.store.step_events(&operation.id).await.unwrap() {
+            found.push(format!("  {} {:?}", event.step, event.kind));
+        }
+    }
+    found
+}
+
+/// Operations at any moment, crashes, cut-off processes, faults; then a delete. Answers what was violated.
+async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
+    let mut dice = Dice::new(seed);
+    let mut world = some_world(seed, settle, &mut dice);
+    let mut made = u32::try_from(1 + dice.below(4)).unwrap();
+    world.submit("create", I, OpKind::Create, &ask(made, &[])).await;
+    for n in 0..dice.below(8) {
+        tokio::time::sleep(Duration::from_millis(dice.below(4000))).await;
+        world.speak_to(usize::try_from(dice.below(2)).unwrap());
+        let some = [u32::try_from(dice.below(u64::from(made))).unwrap()];
+        let id = format!("op{n}");
+        match dice.below(8) {
+            0 | 1 => {
+                let mut more = ask(u32::try_from(1 + dice.below(2)).unwrap(), &[]);
+                if dice.percent(30) {
+                    more.boot_fails = vec![made];
+                }
+                made += more.vms;
+                world.submit(&id, I, OpKind::Add, &more).await;
+            }
+            2 => {
+                world.submit(&id, I, OpKind::Remove, &ask(0, &some)).await;
+            }
+            3 => {
+                world.submit(&id, I, OpKind::Power, &ask(0, &some)).await;
+            }
+            4 => {
+                world.submit(&id, I, OpKind::Configure, &ask(0, &[])).await;
+            }
+            5 => world.kill(),
+            6 => world.stop().await,
+            _ => world.resume_parked(I, "x").await,
+        }
+    }
+    let in_the_middle = dice.percent(40);
+    if !in_the_middle {
+        world.heal();
+        for _ in 0..20 {
+            if !world.quiet(I).await {
+                return never_ends(&world).await;
+            }
+            world.resume_parked(I, "x").await;
+        }
+        late_arrivals().await;
+        let found = check(&world, I).await.unwrap();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    for attempt in 0.. {
+        world.speak_to(usize::try_from(dice.below(2)).unwrap());
+        let id = format!("destroy{attempt}");
+        let state = world
+            .perform(&id, I, OpKind::Destroy, &ask(0, &[]))
+            .await
+            .unwrap()
+            .state;
+        if state == OpState::Done {
+            break;
+        }
+        if attempt > 2 {
+            world.heal();
+        }
+        if attempt > 10 {
+            return vec!["a delete never gets through".to_owned()];
+        }
+    }
+    world.heal();
+    if !world.quiet(I).await {
+        return never_ends(&world).await;
+    }
+    late_arrivals().await;
+    let mut found = check(&world, I).await.unwrap();
+    for cloud in world.clouds.values() {
+        let left = cloud.objects();
+        found.extend(left.iter().map(|o| format!("LEAK after the end: {} {}", o.kind, o.id)));
+    }
+    found
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let first = number("IM_SIM_SEED").unwrap_or(0);
+    first..first + number("IM_SIM_SEEDS").unwrap_or(150)
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_or_leaked() {
+    for seed in seeds() {
+        println!("seed {seed} (IM_SIM_SEED={seed} IM_SIM_SEEDS=1 runs it alone)");
+        let found = block_on(adventure(seed, Duration::from_secs(5)));
+        assert!(found.is_empty(), "seed {seed}: {found:#?}");
+    }
+}
+
+#[test]
+fn without_the_settle_time_the_simulator_finds_a_leak() {
+    let violated = (0..400).any(|seed| !block_on(adventure(seed, Duration::ZERO)).is_empty());
+    assert!(violated, "the settle time can be left out, or the simulator is blind");
 }

@@ -68,7 +68,9 @@ pub(super) struct Steps<'r> {
     pub(super) needs: Vec<String>,
     pub(super) stuck: Vec<String>,
     pub(super) cancelling: Option<CancelMode>,
-    unwinding: bool,
+    pub(super) unwinding: bool,
+    /// Units whose end is told in the operation's last commit.
+    pub(super) last_words: BTreeSet<Unit>,
     pub(super) records: Vec<Record>,
 }
 
@@ -96,6 +98,7 @@ impl<'r> Steps<'r> {
             stuck: Vec::new(),
             cancelling: None,
             unwinding: false,
+            last_words: BTreeSet::new(),
             records: Vec::new(),
         };
         if !events.is_empty() {
@@ -262,7 +265,9 @@ impl<'r> Steps<'r> {
 
     async fn end(&mut self) -> StoreResult<End> {
         let units = std::mem::take(&mut self.outcomes);
-        let records = std::mem::take(&mut self.records);
+        let mut records = std::mem::take(&mut self.records);
+        let last = self.last_words.iter().filter_map(|unit| units.get_key_value(unit));
+        records.extend(last.map(|(unit, outcome)| Record::Unit(*unit, outcome.clone())));
         let (state, error) = match self.cancelling {
             Some(mode) => (OpState::Undone, Some(mode.sentence().to_owned())),
             None => verdict(self.run.job.operation.kind, &units),

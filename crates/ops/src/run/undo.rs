@@ -55,7 +55,10 @@ impl Steps<'_> {
     }
 
     fn unit_over(&mut self, unit: Unit, outcome: UnitOutcome, replayed: bool) {
-        if !replayed {
+        if unit == Unit::Infra || self.unwinding {
+            // Nothing else on record tells that it has been said: it is said in the last commit.
+            self.last_words.insert(unit);
+        } else if !replayed {
             self.records.push(Record::Unit(unit, outcome.clone()));
         }
         self.outcomes.insert(unit, outcome);

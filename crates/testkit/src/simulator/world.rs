@@ -2,7 +2,7 @@
 
 use super::flow::{Ask, SimFlow};
 use crate::{
-    crash::{CrashStore, Life, Mishap},
+    crash::{CrashStore, Life, Mishap, Mishaps},
     memory::MemoryStore,
     simcloud::{SimCloud, SimCloudOptions},
 };
@@ -11,10 +11,11 @@ use im_model::{
 };
 use im_ops::{Engine, EngineOptions};
 use im_store::{OperationFilter, Store, StoreResult};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -52,17 +53,18 @@ struct Process {
     engine: Arc<Engine>,
 }
 
-/// Database, clouds, and at most one process at a time.
+/// Database, clouds, and the processes.
 pub struct World {
     /// The database.
     pub store: Arc<MemoryStore>,
     /// The clouds.
     pub clouds: BTreeMap<String, Arc<SimCloud>>,
-    /// How it is made; later processes take the mishaps that are left.
     options: WorldOptions,
+    mishaps: Mishaps,
     transactions: Arc<AtomicU64>,
     draws: Arc<AtomicU64>,
-    process: Option<Process>,
+    processes: [Option<Process>; 2],
+    slot: usize,
     starts: u32,
 }
 
@@ -80,8 +82,10 @@ impl World {
             clouds: [cloud("a", 0), cloud("b", 1)].into(),
             transactions: Arc::default(),
             draws: Arc::default(),
-            process: None,
+            processes: [None, None],
+            slot: 0,
             starts: 0,
+            mishaps: Arc::new(Mutex::new(options.mishaps.clone())),
             options,
         }
     }
@@ -96,19 +100,32 @@ impl World {
         self.starts
     }
 
-    /// Kills the process, if there is one.
+    /// Which of two processes is spoken to from now on. A database that serves one has only the first.
+    pub fn speak_to(&mut self, slot: usize) {
+        self.slot = if self.options.exclusive { 0 } else { slot % 2 };
+    }
+
+    /// Kills the process that is spoken to, if it lives.
     pub fn kill(&mut self) {
-        if let Some(process) = self.process.take() {
+        if let Some(process) = self.processes[self.slot].take() {
             process.life.end();
             process.engine.abandon();
         }
     }
 
-    /// Stops the process in good order.
+    /// Stops the process that is spoken to in good order.
     pub async fn stop(&mut self) {
-        if let Some(process) = self.process.take() {
+        if let Some(process) = self.processes[self.slot].take() {
             process.engine.stop().await;
             process.life.end();
+        }
+    }
+
+    /// Nothing more happens to processes and clouds; what is on its way still arrives.
+    pub fn heal(&self) {
+        self.mishaps.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for cloud in self.clouds.values() {
+            cloud.heal();
         }
     }
 
@@ -127,7 +144,7 @@ impl World {
     /// The engine of the process that is alive; a new process if there is none.
     pub async fn engine(&mut self) -> (Life, Arc<Engine>) {
         loop {
-            if let Some(process) = &self.process {
+            if let Some(process) = &self.processes[self.slot] {
                 if !process.life.is_over() {
                     return (process.life.clone(), Arc::clone(&process.engine));
                 }
@@ -138,13 +155,11 @@ impl World {
                 self.store.reopen();
             }
             let life = Life::default();
-            let done = self.transactions();
-            let left = self.options.mishaps.iter().copied().filter(|m| number(*m) >= done);
             let store = CrashStore::new(
                 self.store.clone(),
                 life.clone(),
                 Arc::clone(&self.transactions),
-                left.collect(),
+                Arc::clone(&self.mishaps),
             );
             let flow = Arc::new(SimFlow {
                 clouds: self.clouds.clone(),
@@ -160,7 +175,7 @@ impl World {
                 engine = Engine::start(store, flow, options) => engine,
             };
             if let Ok(engine) = engine {
-                self.process = Some(Process { life, engine });
+                self.processes[self.slot] = Some(Process { life, engine });
             }
         }
     }
@@ -201,6 +216,36 @@ impl World {
         self.wait(&id).await
     }
 
+    /// Lets parked operations of an infrastructure go on, as a caller does who comes with better credentials.
+    pub async fn resume_parked(&mut self, infra: &str, account: &str) {
+        // Only the owner can.
+        let slot = self.slot;
+        for other in [slot + 1, slot] {
+            self.speak_to(other);
+            self.resume_here(infra, account).await;
+        }
+    }
+
+    async fn resume_here(&mut self, infra: &str, account: &str) {
+        let unfinished = self
+            .store
+            .operations(&InfraId::from(infra), OperationFilter::Unfinished)
+            .await
+            .unwrap_or_default();
+        for operation in unfinished {
+            if matches!(operation.state, OpState::Stuck | OpState::WaitingCredentials) {
+                let (life, engine) = self.engine().await;
+                let mut request = Value::clone(&operation.request);
+                request["account"] = json!(account);
+                tokio::select! {
+                    biased;
+                    () = life.over() => {}
+                    _ = engine.resume(&operation.id, request) => {}
+                }
+            }
+        }
+    }
+
     /// Waits until no operation of an infrastructure is under way. `false`: that takes too long.
     pub async fn quiet(&mut self, infra: &str) -> bool {
         let infra = InfraId::from(infra);
@@ -218,12 +263,6 @@ impl World {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         false
-    }
-}
-
-fn number(mishap: Mishap) -> u64 {
-    match mishap {
-        Mishap::DieBefore(n) | Mishap::DieAfter(n) | Mishap::Unsure(n) | Mishap::Fail(n) | Mishap::Stall(n, _) => n,
     }
 }
 
