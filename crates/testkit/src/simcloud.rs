@@ -388,8 +388,7 @@ impl SimConnector {
                 sleep(answer_after).await;
                 return Err(no_answer());
             }
-            #[allow(clippy::panic)] // it is what is asked for
-            Some(Fault::Panic) => std::panic::panic_any("the connector panics"),
+            Some(Fault::Panic) => std::panic::resume_unwind(Box::new("the connector panics")),
             Some(Fault::AnswerLost) | None => {
                 tokio::spawn(async move {
                     sleep(way).await;

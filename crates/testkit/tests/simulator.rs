@@ -234,10 +234,13 @@ fn some_world(seed: u64, settle: Duration, dice: &mut Dice) -> World {
     world
 }
 
-async fn never_ends(world: &World) -> Vec<String> {
+/// What is violated, and what had happened.
+async fn with_history(world: &World, mut found: Vec<String>) -> Vec<String> {
+    if found.is_empty() {
+        return found;
+    }
     let infra = InfraId::from(I);
-    let operations = world.store.operations(&infra, OperationFilter::Unfinished);
-    let mut found = vec!["never ends".to_owned()];
+    let operations = world.store.operations(&infra, OperationFilter::All);
     for operation in operations.await.unwrap() {
         found.push(format!("{} {:?} {:?}", operation.id, operation.state, operation.error));
         for (id, step) in operation.plan.iter().flat_map(|p| p.steps.iter().enumerate()) {
@@ -292,14 +295,14 @@ async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
         world.heal();
         for _ in 0..20 {
             if !world.quiet(I).await {
-                return never_ends(&world).await;
+                return with_history(&world, vec!["never ends".to_owned()]).await;
             }
             world.resume_parked(I, "x").await;
         }
         late_arrivals().await;
         let found = check(&world, I).await.unwrap();
         if !found.is_empty() {
-            return found;
+            return with_history(&world, found).await;
         }
     }
     for attempt in 0.. {
@@ -322,7 +325,7 @@ async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
     }
     world.heal();
     if !world.quiet(I).await {
-        return never_ends(&world).await;
+        return with_history(&world, vec!["never ends".to_owned()]).await;
     }
     late_arrivals().await;
     let mut found = check(&world, I).await.unwrap();
@@ -330,7 +333,7 @@ async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
         let left = cloud.objects();
         found.extend(left.iter().map(|o| format!("LEAK after the end: {} {}", o.kind, o.id)));
     }
-    found
+    with_history(&world, found).await
 }
 
 fn seeds() -> std::ops::Range<u64> {

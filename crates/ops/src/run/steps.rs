@@ -49,7 +49,7 @@ pub(super) struct Steps<'r> {
     pub(super) graph: Graph,
     /// The intent of each `Ensure` whose outcome is not on record.
     pub(super) rows: HashMap<u32, Arc<Resource>>,
-    /// Every intent of this operation, by unit; those that are tombstones by now included.
+    /// Every intent of this operation, by unit; those that were removed since included.
     pub(super) made: BTreeMap<Unit, Vec<(u32, Key)>>,
     pub(super) outcomes: BTreeMap<Unit, UnitOutcome>,
     pub(super) undoing: BTreeMap<Unit, Undo>,
@@ -345,6 +345,11 @@ impl<'r> Steps<'r> {
             Outcome::NotApplied if !self.uncertain.contains(&id) => {
                 // Nothing is there under this key, and that goes on record before the next attempt has another.
                 let row = self.rows.remove(&id).map(|row| with_state(&row, ResourceState::Gone));
+                if let Some(row) = &row
+                    && let Some(made) = self.made.get_mut(&row.unit)
+                {
+                    made.retain(|(_, key)| *key != row.key);
+                }
                 let is_vm = row.as_ref().is_some_and(|row| row.kind == ResourceKind::Vm);
                 let retry = Retry::when(is_vm || error.is_temporary());
                 self.fail(id, error.message.clone(), error.is_temporary(), retry, row);

@@ -1,7 +1,7 @@
 //! What is demanded once all is quiet.
 
 use super::world::World;
-use im_model::{InfraId, OpState, ResourceState, StepEventKind, VmState};
+use im_model::{InfraId, OpKind, OpState, ResourceState, StepEventKind, VmState};
 use im_store::{OperationFilter, Store, StoreResult};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,16 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
     let parked = operations
         .iter()
         .any(|o| matches!(o.state, OpState::Stuck | OpState::WaitingCredentials));
+
+    let mut refused = false;
+    for operation in &operations {
+        if matches!(operation.kind, OpKind::Remove | OpKind::Destroy) {
+            let events = world.store.step_events(&operation.id).await?;
+            refused |= events
+                .iter()
+                .any(|e| matches!(e.kind, StepEventKind::Failed { last: true, .. }));
+        }
+    }
 
     let mut objects = BTreeMap::new();
     for (name, cloud) in &world.clouds {
@@ -45,6 +55,8 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
             (ResourceState::Created, None) => {
                 found.push(format!("{} {} is recorded but does not exist", row.kind, row.name));
             }
+            // What a cloud refused to remove stays so until somebody asks again.
+            (ResourceState::Removing, _) if refused => {}
             (other, _) if !parked => {
                 found.push(format!("{} {} is left {other:?}", row.kind, row.name));
             }
