@@ -84,6 +84,15 @@ pub(crate) enum Language {
     Tosca,
 }
 
+/// Form of RADL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Plain.
+    Radl,
+    /// JSON.
+    Json,
+}
+
 /// Whether to wait.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct DetachArgs {
@@ -256,6 +265,24 @@ pub(crate) enum Command {
     Explain {
         /// The code
         code: Option<String>,
+    },
+    /// Lay documents out, one feature a line, keeping comments; files are rewritten in place
+    Fmt {
+        /// The documents; `-` reads standard input and writes standard output
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Change nothing; name the files that are not laid out, and exit with 1 if there are any
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print a document in the other form of RADL: plain as JSON, JSON as plain
+    Convert {
+        /// The document; `-` reads standard input
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The form: `radl` or `json`
+        #[arg(long, value_name = "FORM", hide_possible_values = true)]
+        to: Option<Form>,
     },
     /// Log in to a machine, or run a command on it
     #[command(

@@ -152,6 +152,16 @@ impl Ui {
         }
     }
 
+    /// Writes a document: letter by letter, unless a terminal would take some of it for commands.
+    #[allow(clippy::unused_self, reason = "every way of writing is asked of the interface")]
+    pub(crate) fn document(&self, text: &str) -> Result<(), CliError> {
+        if io::stdout().is_terminal() {
+            write_out(printable(text).as_bytes())
+        } else {
+            write_out(text.as_bytes())
+        }
+    }
+
     /// Writes the result as JSON.
     #[allow(clippy::unused_self, reason = "every way of writing is asked of the interface")]
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), CliError> {

@@ -92,6 +92,26 @@ fn codes_are_explained() {
 }
 
 #[test]
+fn other_forms() {
+    let user = User::new();
+    let file = user.file(
+        "a.radl",
+        "network n(outbound='yes') # open\nsystem s(cpu.count>=2 and memory.size>=512 M)\n",
+    );
+    user.file("bad.radl", "network n (");
+    let told = [
+        user.run(&["convert", "a.radl"]),
+        user.run(&["fmt", "--check", "a.radl"]),
+        user.run(&["fmt", "a.radl"]),
+        user.run(&["fmt", "--check", "a.radl"]),
+        std::fs::read_to_string(file).unwrap(),
+        user.run(&["convert", "a.radl", "--to", "radl"]),
+        user.run(&["fmt", "bad.radl"]),
+    ];
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn completion_is_made_for_each_shell() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish"] {

@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod forms;
 mod look;
 pub(crate) mod ssh;
 
@@ -22,6 +23,8 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
     match command {
         Command::Check { files, format } => check::check(&files, format, *ui),
         Command::Explain { code } => check::explain(code.as_deref(), *ui),
+        Command::Fmt { files, check } => forms::format(&files, check, *ui),
+        Command::Convert { file, to } => forms::convert(&file, to, *ui),
         Command::Version => version(settings, *ui).await,
         Command::Create { document, detach } => change::create(&client()?, &document, detach.detach).await,
         Command::Add {
