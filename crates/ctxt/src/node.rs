@@ -2,7 +2,7 @@
 
 use crate::{Access, KeyPair};
 use im_model::{Secret, VmId};
-use im_radl::{Document, Network, System};
+use im_radl::{Document, Network, PortRange, Protocol, System};
 use std::{net::IpAddr, sync::Arc};
 
 /// A host name and its domain.
@@ -249,26 +249,11 @@ fn requested_name(system: &System, index: usize) -> Option<&str> {
 fn ssh_port(networks: &[Network]) -> u16 {
     let public = networks.iter().filter(|network| network.is_public());
     public
-        .filter_map(|network| network.features.text("outports"))
-        .flat_map(|ports| ports.split(','))
-        .find_map(remote_of_ssh)
+        .flat_map(Network::outports)
+        .filter(|port| port.protocol == Protocol::Tcp)
+        .find(|port| !port.range && port.local == PortRange::one(22))
+        .and_then(|port| u16::try_from(port.remote.first).ok())
         .unwrap_or(22)
-}
-
-/// The remote port of one entry of `outports` (`remote[/protocol][-local[/protocol]]`), if its local one is SSH's.
-fn remote_of_ssh(entry: &str) -> Option<u16> {
-    let (remote, local) = match entry.trim().split_once('-') {
-        Some((remote, local)) => (remote, Some(local)),
-        None => (entry.trim(), None),
-    };
-    let port = |side: &str| {
-        let (number, protocol) = side.trim().split_once('/').unwrap_or((side.trim(), "tcp"));
-        protocol
-            .eq_ignore_ascii_case("tcp")
-            .then(|| number.parse::<u16>().ok())?
-    };
-    let remote = port(remote)?;
-    (port(local?)? == 22).then_some(remote)
 }
 
 /// The interfaces' networks by their ids, for [`crate::choose_master`].
@@ -298,15 +283,19 @@ mod tests {
 
     #[test]
     fn the_port_of_ssh_is_the_remote_side_of_22() {
-        for (entry, port) in [
-            ("35001-22", Some(35001)),
-            ("35001/tcp-22/tcp", Some(35001)),
-            ("35001/udp-22/udp", None),
-            ("22", None),
-            ("8080/tcp-80/tcp", None),
-            ("100:200", None),
+        for (outports, port) in [
+            ("35001-22", 35001),
+            ("80,35001/tcp-22/tcp", 35001),
+            ("35001/udp-22/udp", 22),
+            ("22", 22),
+            ("8080/tcp-80/tcp", 22),
+            ("20:30", 22),
         ] {
-            assert_eq!(remote_of_ssh(entry), port, "{entry}");
+            let mut network = Network::default();
+            network.features.set_text("outports", outports);
+            assert_eq!(ssh_port(&[network.clone()]), 22, "{outports}");
+            network.features.set_text("outbound", "yes");
+            assert_eq!(ssh_port(&[network]), port, "{outports}");
         }
     }
 

@@ -256,3 +256,76 @@ deploy front 2
         im_ctxt::Ssh::connect(&common::guard(), &access).await.unwrap();
     }
 }
+
+const STUBBORN: &str = "
+network public (outbound = 'yes')
+system front (
+  net_interface.0.connection = 'public' and disk.0.os.name = 'linux' and
+  disk.0.applications contains (name = 'ansible.roles./root/role.tar.gz|traced')
+)
+configure front (
+@begin
+- roles: [traced]
+  tasks:
+    - name: Work at the second attempt
+      shell: test -e /root/tried || { touch /root/tried; exit 1; }
+@end
+)
+deploy front 2
+";
+const SLOW: &str = "
+network public (outbound = 'yes')
+system front (net_interface.0.connection = 'public' and disk.0.os.name = 'linux')
+configure front (
+@begin
+- tasks:
+    - shell: sleep 600
+@end
+)
+contextualize 15 (system front configure front step 1)
+deploy front 1
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_roles_and_chosen_vms() {
+    let Some(nodes) = Nodes::start(NodeImage::Ansible, 2, None) else {
+        return;
+    };
+    nodes.exec(
+        0,
+        "mkdir -p /root/role/tasks /root/role/meta && cd /root && echo 'galaxy_info: {author: me}' >role/meta/main.yml && \
+         echo '- shell: touch /root/traced' >role/tasks/main.yml && tar czf role.tar.gz role",
+    );
+    let mut spec = spec(&nodes, "stubborn", document(STUBBORN), &key(), 1);
+    spec.only = Some(vec![im_model::VmId(0)]);
+    spec.options.retries = 2;
+    let begun = Instant::now();
+    let told = Told::all(&mut launch(&spec).await.follow(1, 0)).await;
+    assert!(begun.elapsed().as_secs() >= 5, "the pause before the second attempt");
+    assert_eq!(told.ends(), [(0, true), (1, true)]);
+    assert!(told.log(0).contains("ERROR executing task front_front: (1/2)"));
+    assert!(told.log(0).contains("Task front_front finished successfully"));
+    assert!(!told.log(1).contains("front_front"));
+    assert_eq!(nodes.exec(0, "ls /root/traced"), "/root/traced");
+    assert_eq!(
+        nodes.exec(0, "ls /var/tmp/.im/stubborn/runs/1 | grep -c 'keys\\|plan' || true"),
+        "0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_ends_a_run() {
+    let Some(nodes) = Nodes::start(NodeImage::Ansible, 1, None) else {
+        return;
+    };
+    let spec = spec(&nodes, "deadline", document(SLOW), &key(), 1);
+    let told = Told::all(&mut launch(&spec).await.follow(1, 0)).await;
+    assert_eq!(told.ends(), [(0, false)]);
+    let last = told.events.last().unwrap();
+    assert!(
+        matches!(&last.kind, im_ctxt::EventKind::Finished { ok: false, error: Some(why) }
+            if why == "ERROR: Max contextualization time passed."),
+        "{last:?}"
+    );
+    assert_eq!(nodes.exec(0, "pgrep -f '^sleep 600' || echo none"), "none");
+}

@@ -7,6 +7,7 @@ gets no further ones and ends unconfigured; the others go on.
 import json
 import os
 import queue
+import shutil
 import subprocess
 import threading
 import time
@@ -52,9 +53,13 @@ class Run:
                 return None
             ends = [now + 1, self.deadline] + ([until] if until is not None else [])
             try:
-                return self.inbox.get(timeout=max(min(ends) - now, 0.001))
+                message = self.inbox.get(timeout=max(min(ends) - now, 0.001))
             except queue.Empty:
-                pass
+                continue
+            if isinstance(message, dict) and "gone" in message:
+                log = self.tools.read(self.tools.run_path(self.number, "runner.log"))
+                raise Broken("the process that runs Ansible has died: " + log.strip()[-1000:])
+            return message
 
     def fail(self, vm, error):
         """A VM leaves the run."""
@@ -98,6 +103,7 @@ class Run:
         """Roles and collections, for this infrastructure only."""
         tools, galaxy = self.tools, os.path.join(os.path.dirname(self.playbook), "ansible-galaxy")
         environment = dict(os.environ, ANSIBLE_CONFIG=tools.path("ansible.cfg"))
+        self.install_git()
         for kind, folder in (("roles", "roles"), ("collections", "collections")):
             wanted = self.plan[kind]
             if not wanted:
@@ -115,6 +121,21 @@ class Run:
                 if attempt == 4:
                     raise nodes.Failed(done.stdout.decode("utf-8", "replace")[-2000:])
                 time.sleep(2 * (attempt + 1))
+
+    def install_git(self):
+        """git, if something is to be fetched with it."""
+        entries = self.plan["roles"] + self.plan["collections"]
+        if shutil.which("git") or not any(entry.get("type") == "git" or entry.get("src", "").startswith("git+")
+                                          for entry in entries):
+            return
+        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        script = ("if command -v apt-get >/dev/null; then apt-get -qq install -y --no-install-recommends git || "
+                  "{ apt-get -qq update; apt-get -qq install -y --no-install-recommends git; }; "
+                  "elif command -v dnf >/dev/null; then dnf -q install -y git; else yum -q install -y git; fi")
+        done = subprocess.run(root + ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"), check=False)
+        if done.returncode != 0:
+            raise nodes.Failed("git could not be installed: " + done.stdout.decode("utf-8", "replace")[-1000:])
 
     def write_inventory(self):
         """Tells the inventory where the VMs have answered and how to become root there."""
@@ -319,6 +340,9 @@ class Run:
             self.events.header(MAX_TIME)
         except GivenWay:
             return 3
+        except Broken as broken:
+            error = str(broken)
+            self.events.header("Error: " + error)
         except Exception as unexpected:
             import traceback
 
@@ -336,12 +360,25 @@ class Run:
             else:
                 self.events.put("vm_done", vm=vm, ok=True)
         self.events.put("finished", ok=well, **({"error": error} if error else {}))
+        self.forget()
         self.tools.write(self.tools.run_path(self.number, "status.json"), json.dumps({"ok": well}))
         return 0
+
+    def forget(self):
+        """Secrets that nobody needs after the run."""
+        shutil.rmtree(self.tools.run_path(self.number, "keys"), ignore_errors=True)
+        try:
+            os.unlink(self.tools.run_path(self.number, "plan.json"))
+        except OSError:
+            pass
 
 
 class OutOfTime(Exception):
     """The run may not take longer."""
+
+
+class Broken(Exception):
+    """What a run cannot do without is gone."""
 
 
 class GivenWay(Exception):

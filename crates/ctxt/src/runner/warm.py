@@ -44,6 +44,7 @@ class Warm:
         while True:
             message = self.news.recv(1 << 18)
             if not message:
+                self.inbox.put({"gone": True})
                 return
             self.inbox.put(json.loads(message))
 
