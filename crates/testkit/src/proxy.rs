@@ -2,7 +2,7 @@
 //!
 //! Knows HTTP/1.1 with one request per connection, as the service's client speaks it; nothing else gets through.
 
-use crate::conformance::{Fault, Faults};
+use crate::conformance::{Fault, Faults, LATE};
 use futures::future::BoxFuture;
 use std::{
     io,
@@ -144,6 +144,14 @@ async fn serve(mut client: Box<dyn Stream>, upstream: &Upstream, shared: &Shared
         Some(Fault::DropRequest) => return Ok(()),
         Some(Fault::DropAnswer) => {
             ask(upstream, &request).await?;
+            return Ok(());
+        }
+        Some(Fault::Late) => {
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(LATE).await;
+                let _ = ask(&upstream, &request).await;
+            });
             return Ok(());
         }
         Some(Fault::Repeat) => {

@@ -30,16 +30,37 @@ mod direct_to_the_daemon {
 
 mod with_faults {
     use super::*;
-    use im_testkit::conformance::survives_faults;
+    use im_testkit::conformance::{Fault, survives};
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn every_single_fault_is_survived() {
+    async fn survive(fault: Fault) {
         let Some(peer) = peer() else { return };
         let proxy = Arc::new(Proxy::start(peer.upstream, None).await.unwrap());
         let cloud = cloud("http", "127.0.0.1", Some(proxy.address().port()), "");
         let mut subject = subject(&peer.image, cloud, auth(&[]), DockerOptions::default());
         subject.faults = Some(proxy);
-        subject.run(survives_faults).await;
+        subject
+            .run(async |subject: &Subject| survives(subject, fault).await)
+            .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn requests_that_never_arrive() {
+        survive(Fault::DropRequest).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn answers_that_never_come() {
+        survive(Fault::DropAnswer).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn requests_that_arrive_twice() {
+        survive(Fault::Repeat).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn requests_that_arrive_late() {
+        survive(Fault::Late).await;
     }
 }
 

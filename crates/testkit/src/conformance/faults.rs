@@ -3,6 +3,7 @@
 use super::{Made, Subject, World};
 use im_cloud::{CloudError, FirstOrResume, Outcome, Seen};
 use im_model::ResourceKind;
+use std::time::Duration;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,12 @@ pub enum Fault {
     DropAnswer,
     /// The request arrives twice; the answer is the second one's.
     Repeat,
+    /// The connection breaks; the request arrives [`LATE`] afterwards all the same.
+    Late,
 }
+
+/// How late.
+pub const LATE: Duration = Duration::from_millis(400);
 
 /// Something that can make calls go wrong.
 pub trait Faults: Send + Sync {
@@ -23,32 +29,40 @@ pub trait Faults: Send + Sync {
     fn disarm(&self) -> bool;
 }
 
+/// [`survives`] for every kind of fault.
+pub async fn survives_faults(subject: &Subject) {
+    for fault in [Fault::DropRequest, Fault::DropAnswer, Fault::Repeat, Fault::Late] {
+        survives(subject, fault).await;
+    }
+}
+
 /// Promises 2 and 5: whatever single call goes wrong while one VM is launched or removed, repeating under the same key
 /// ends with exactly one of each, and then with none.
-pub async fn survives_faults(subject: &Subject) {
+pub async fn survives(subject: &Subject, fault: Fault) {
     let Some(faults) = subject.faults.clone() else { return };
-    for fault in [Fault::DropRequest, Fault::DropAnswer, Fault::Repeat] {
-        let mut call = 0;
-        loop {
-            let world = subject.world();
-            faults.arm(fault, call);
-            let made = launch(subject, &world).await;
-            let in_launch = faults.disarm();
-            one_of_each(subject, &world, &made, &format!("{fault:?} of call {call}")).await;
-
-            if in_launch {
-                world.remove(subject, &made).await.unwrap();
-            } else {
-                // No more calls in a launch: on with those of a removal.
-                remove(subject, &world, &made, fault).await;
-            }
-            let left = subject.connector.find(&world.cx).await.unwrap();
-            assert_eq!(left, [], "{fault:?} of call {call}: removed, and still found");
-            if !in_launch {
-                break;
-            }
-            call += 1;
+    let mut call = 0;
+    loop {
+        let world = subject.world();
+        faults.arm(fault, call);
+        let made = launch(subject, &world).await;
+        let in_launch = faults.disarm();
+        if fault == Fault::Late && in_launch {
+            tokio::time::sleep(LATE * 2).await;
         }
+        one_of_each(subject, &world, &made, &format!("{fault:?} of call {call}")).await;
+
+        if in_launch {
+            world.remove(subject, &made).await.unwrap();
+        } else {
+            // No more calls in a launch: on with those of a removal.
+            remove(subject, &world, &made, fault).await;
+        }
+        let left = subject.connector.find(&world.cx).await.unwrap();
+        assert_eq!(left, [], "{fault:?} of call {call}: removed, and still found");
+        if !in_launch {
+            break;
+        }
+        call += 1;
     }
 }
 
@@ -88,9 +102,12 @@ async fn remove(subject: &Subject, world: &World, made: &[Made], fault: Fault) {
         let target = World::target(&one.wanted, Some(&one.observed.cloud_id));
         faults.arm(fault, 0);
         let first = subject.connector.ensure_absent(&world.cx, &target).await;
-        faults.disarm();
+        let happened = faults.disarm();
         if first.is_err() {
             subject.connector.ensure_absent(&world.cx, &target).await.unwrap();
+        }
+        if fault == Fault::Late && happened {
+            tokio::time::sleep(LATE * 2).await;
         }
     }
 }

@@ -21,7 +21,7 @@ pub use cases::{
     passing_faults_are_errors, plans_are_pure, plans_are_sound, powers_or_says_it_cannot,
     shared_ones_are_not_planned_again,
 };
-pub use faults::{Fault, Faults, survives_faults};
+pub use faults::{Fault, Faults, LATE, survives, survives_faults};
 pub use world::{Made, Seeded, World};
 
 use futures::FutureExt as _;
