@@ -1,0 +1,148 @@
+//! The whole service over SQLite and a real Docker daemon: machines, SSH, Ansible.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, clippy::print_stdout)] // Helpers of tests.
+
+use im_auth::{Caller, Policy};
+use im_cloud::{
+    Connector,
+    net::{AllowedHosts, Guard},
+};
+use im_cloud_docker::{Docker, DockerOptions};
+use im_model::{AuthLine, Credentials, InfraId, InstanceId, VmId, VmState};
+use im_ops::EngineOptions;
+use im_service::{Connectors, ContMsg, Context, Force, Manager, Reply, Service, ServiceOptions};
+use im_store::{SqliteStore, Store};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+struct Peer {
+    docker: String,
+    image: String,
+}
+
+fn peer() -> Option<Peer> {
+    let docker = std::env::var("IM_TEST_DOCKER").ok().filter(|v| !v.is_empty());
+    let image = std::env::var("IM_TEST_NODE_IMAGE").ok().filter(|v| !v.is_empty());
+    if let (Some(docker), Some(image)) = (docker, image) {
+        return Some(Peer { docker, image });
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "IM_TEST_DOCKER and IM_TEST_NODE_IMAGE are not set; see scripts/README.md"
+    );
+    println!("not run: IM_TEST_DOCKER and IM_TEST_NODE_IMAGE are not set; see scripts/README.md");
+    None
+}
+
+async fn started(store: Arc<dyn Store>, name: &str) -> Arc<Service> {
+    let guard = Guard::new(AllowedHosts::parse("*").unwrap());
+    let docker: Arc<dyn Connector> = Arc::new(Docker::new(guard.clone(), DockerOptions::default()));
+    let engine = EngineOptions::new(InstanceId::from(name));
+    let connectors = Connectors::new([docker]);
+    Service::start(store, connectors, ServiceOptions::default(), engine, guard)
+        .await
+        .unwrap()
+}
+
+fn caller(peer: &Peer) -> Caller {
+    let lines = [
+        vec![("type", "InfrastructureManager"), ("username", "me"), ("password", "p")],
+        vec![("type", "Docker"), ("id", "docker"), ("host", peer.docker.as_str())],
+    ];
+    let credentials = Credentials {
+        lines: lines.into_iter().map(AuthLine::new).collect(),
+    };
+    Policy::default().check(credentials).unwrap()
+}
+
+fn cluster(peer: &Peer) -> String {
+    let image = &peer.image;
+    format!(
+        "network public (outbound='yes')
+         network private ()
+         system front (cpu.count=1 and memory.size=256m and net_interface.0.connection='private' and
+             net_interface.0.dns_name='front' and net_interface.1.connection='public' and
+             disk.0.os.name='linux' and disk.0.image.url='docker://{image}')
+         system worker (cpu.count=1 and memory.size=128m and net_interface.0.connection='private' and
+             net_interface.0.dns_name='worker-#N#' and disk.0.os.name='linux' and
+             disk.0.image.url='docker://{image}')
+         configure worker (
+@begin
+- tasks:
+    - copy:
+        dest: /var/tmp/who
+        content: \"{{{{ IM_NODE_HOSTNAME }}}}\"
+@end
+)
+         configure front (
+@begin
+- tasks:
+    - debug:
+        msg: \"workers: {{{{ groups['worker'] | length }}}}\"
+@end
+)
+         contextualize (
+           system worker configure worker step 1
+           system front configure front step 2
+         )
+         deploy front 1
+         deploy worker 1"
+    )
+}
+
+async fn until(service: &Service, caller: &Caller, id: &InfraId, wanted: VmState) {
+    let begun = Instant::now();
+    loop {
+        let state = service.state(caller, id).await.unwrap();
+        if state.state == wanted {
+            println!("{wanted} after {:?}", begun.elapsed());
+            return;
+        }
+        let log = service.contmsg(caller, id, ContMsg::Full).await.unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_secs(180) && state.state != VmState::Unconfigured,
+            "never {wanted}: {state:?}\n{log}"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_configured_grows_and_goes() {
+    let Some(peer) = peer() else { return };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().await.unwrap());
+    let service = started(store, "one").await;
+    let caller = caller(&peer);
+    let document = im_radl::parse(&cluster(&peer)).into_result().unwrap().0;
+    let begun = Instant::now();
+    let id = service.create(&caller, document, Reply::WhenDone).await.unwrap().value;
+    println!("created after {:?}", begun.elapsed());
+    until(&service, &caller, &id, VmState::Configured).await;
+    let log = service.contmsg(&caller, &id, ContMsg::Full).await.unwrap();
+    for part in ["Select master VM", "VM 0:\n", "VM 1:\n", "workers: 1"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let view = service.vm(&caller, &id, VmId(0)).await.unwrap();
+    let features = &view.document.system("front").unwrap().features;
+    assert!(features.text("disk.0.os.credentials.password").is_some());
+    assert!(!features.contains("disk.0.os.credentials.new.password"), "{features:?}");
+    assert!(!log.contains(features.text("disk.0.os.credentials.password").unwrap()));
+
+    let more = im_radl::parse("system worker\ndeploy worker 1")
+        .into_result()
+        .unwrap()
+        .0;
+    let added = service
+        .add(&caller, &id, more, Context::Run, Reply::WhenDone)
+        .await
+        .unwrap();
+    assert_eq!(added.value, [VmId(2)]);
+    until(&service, &caller, &id, VmState::Configured).await;
+    let log = service.contmsg(&caller, &id, ContMsg::Full).await.unwrap();
+    assert!(log.contains("workers: 2"), "{log}");
+
+    service.destroy(&caller, &id, Force::No, Reply::WhenDone).await.unwrap();
+    assert!(service.list(&caller, None).await.unwrap().is_empty());
+}
