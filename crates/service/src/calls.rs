@@ -12,7 +12,7 @@ use im_auth::Caller;
 use im_cloud::Draw as _;
 use im_model::{
     Configured, ContextRun, InfraId, Infrastructure, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Power,
-    StepEventKind, VmId, VmState,
+    StepEventKind, VmId,
 };
 use im_radl::{Diagnostic, Document};
 use im_store::{InfraState, OperationFilter};
@@ -71,7 +71,31 @@ impl Service {
         if state.infra.deleting {
             return Err(ServiceError::DeletedInfrastructure);
         }
+        self.hand_over(caller, infra).await?;
         Ok(state)
+    }
+
+    /// Operations that wait for credentials get those of this call, and go on.
+    async fn hand_over(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<()> {
+        let unfinished = self.engine.store().operations(infra, OperationFilter::Unfinished).await;
+        for row in unfinished.map_err(|e| database(&e))? {
+            if row.state != OpState::WaitingCredentials {
+                continue;
+            }
+            let Ok(request) = Request::from_value(&row.request) else {
+                continue;
+            };
+            let request = Request {
+                credentials: (**caller.credentials()).clone(),
+                ..request
+            };
+            let request = request.to_value().map_err(|e| internal(&e))?;
+            self.engine
+                .resume(&row.id, (*request).clone())
+                .await
+                .map_err(|e| database(&e))?;
+        }
+        Ok(())
     }
 
     async fn submit(&self, operation: Operation) -> ServiceResult<OperationId> {
@@ -96,7 +120,7 @@ impl Service {
         Ok(Outcome { row, state })
     }
 
-    /// Sentences of the steps that failed for good, in order, each once; then that of the operation.
+    /// Sentences of the steps that failed for good, in order, each once; else that of the operation.
     async fn failures(&self, row: &Operation) -> ServiceResult<Vec<String>> {
         let events = self
             .engine
@@ -111,10 +135,13 @@ impl Service {
             } => Some(failure.message),
             _ => None,
         });
-        for message in of_steps.chain(row.error.clone()) {
+        for message in of_steps {
             if !failures.contains(&message) {
                 failures.push(message);
             }
+        }
+        if failures.is_empty() {
+            failures.extend(row.error.clone());
         }
         Ok(failures)
     }
@@ -398,18 +425,18 @@ fn launched(outcome: &Outcome) -> ServiceResult<Vec<VmId>> {
         id: row.id.clone(),
         message,
     };
+    let vms = outcome.state.vms.values();
+    let new: Vec<_> = vms.filter(|vm| vm.operation.as_ref() == Some(&row.id)).collect();
+    if !new.is_empty() && new.iter().all(|vm| vm.error.is_some()) {
+        let mut why: Vec<&str> = new.iter().filter_map(|vm| vm.error.as_deref()).collect();
+        why.dedup();
+        return Err(error(format!("Error adding VMs: {}", why.join("\n"))));
+    }
     if row.state == OpState::Undone {
         let message = row.error.clone();
         return Err(error(
             message.unwrap_or_else(|| "The operation was cancelled.".to_owned()),
         ));
-    }
-    let vms = outcome.state.vms.values();
-    let new: Vec<_> = vms.filter(|vm| vm.operation.as_ref() == Some(&row.id)).collect();
-    if !new.is_empty() && new.iter().all(|vm| vm.destroyed || vm.state == VmState::Failed) {
-        let mut why: Vec<&str> = new.iter().filter_map(|vm| vm.error.as_deref()).collect();
-        why.dedup();
-        return Err(error(format!("Error adding VMs: {}", why.join("\n"))));
     }
     Ok(new.into_iter().map(|vm| vm.id).collect())
 }

@@ -102,7 +102,7 @@ async fn until(service: &Service, caller: &Caller, id: &InfraId, wanted: VmState
         }
         let log = service.contmsg(caller, id, ContMsg::Full).await.unwrap();
         assert!(
-            begun.elapsed() < Duration::from_secs(180) && state.state != VmState::Unconfigured,
+            begun.elapsed() < Duration::from_mins(3) && state.state != VmState::Unconfigured,
             "never {wanted}: {state:?}\n{log}"
         );
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -85,7 +85,9 @@ impl Flow {
             .values()
             .filter(|vm| vm.operation.as_ref() == Some(&job.operation.id))
             .collect();
-        if ending.state == OpState::Undone {
+        let all_failed = !new.is_empty() && new.iter().all(|vm| vm.state == VmState::Failed || vm.destroyed);
+        let cancelled = new.iter().any(|vm| vm.destroyed);
+        if ending.state == OpState::Undone && (!all_failed || cancelled) {
             return nothing_came_of_it(state, &new, create, launch, ending.error.as_deref());
         }
         if new.is_empty() && create {
@@ -94,7 +96,7 @@ impl Flow {
             Arc::make_mut(&mut next.infra).failed = true;
             return with_lines(next.writes(), &[why]);
         }
-        if !new.is_empty() && new.iter().all(|vm| vm.state == VmState::Failed || vm.destroyed) {
+        if all_failed {
             let mut next = Next::new(state);
             let mut why: Vec<&str> = new.iter().filter_map(|vm| vm.error.as_deref()).collect();
             why.dedup();

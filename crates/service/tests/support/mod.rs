@@ -1,0 +1,296 @@
+//! A cloud in memory that fails on demand.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)] // Each test uses a part.
+
+use async_trait::async_trait;
+use im_auth::{Caller, Policy};
+use im_cloud::{
+    CloudError, Connector, Cx, Dependency, Draw, ErrorKind, FirstOrResume, Found, Gone, LaunchPlan, LaunchRequest,
+    Observed, Seen, Target, VmPlan, Wanted, WantedResource,
+    net::{AllowedHosts, Guard},
+};
+use im_model::{
+    Account, AuthLine, Capability, CloudRef, Credentials, Idempotence, InfraId, InstanceId, Power, ResourceKind,
+    Supports, VmId, VmState,
+};
+use im_ops::EngineOptions;
+use im_radl::{Document, System};
+use im_service::{Connectors, Manager, Service, ServiceOptions};
+use im_store::SqliteStore;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+struct Thing {
+    id: String,
+    key: String,
+    spec: Value,
+    state: VmState,
+}
+
+#[derive(Default)]
+struct World {
+    things: BTreeMap<String, Thing>,
+    refused: BTreeMap<String, String>,
+    kept: BTreeMap<String, String>,
+    slow: Duration,
+}
+
+/// The cloud.
+pub(crate) struct Fake(Mutex<World>);
+
+impl Fake {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::default()))
+    }
+    /// Creating this VM fails.
+    pub(crate) fn refuse_vm(&self, vm: u32, why: &str) {
+        self.0
+            .lock()
+            .unwrap()
+            .refused
+            .insert(format!("vm {vm}"), why.to_owned());
+    }
+    /// Removing and powering this fails.
+    pub(crate) fn keep(&self, name: &str, why: &str) {
+        self.0.lock().unwrap().kept.insert(name.to_owned(), why.to_owned());
+    }
+    /// Nothing fails any more.
+    pub(crate) fn release(&self) {
+        let mut world = self.0.lock().unwrap();
+        world.kept.clear();
+        world.refused.clear();
+    }
+    /// Names of all that exists.
+    pub(crate) fn things(&self) -> Vec<String> {
+        self.0.lock().unwrap().things.keys().cloned().collect()
+    }
+    pub(crate) fn spec_of(&self, name: &str) -> Value {
+        self.0.lock().unwrap().things[name].spec.clone()
+    }
+    pub(crate) fn id_of(&self, name: &str) -> Value {
+        self.0.lock().unwrap().things[name].id.clone().into()
+    }
+    pub(crate) fn set_state(&self, name: &str, state: VmState) {
+        self.0.lock().unwrap().things.get_mut(name).unwrap().state = state;
+    }
+    /// Everything is gone without our doing.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().things.clear();
+    }
+    /// It is gone without our doing.
+    pub(crate) fn lose(&self, name: &str) {
+        self.0.lock().unwrap().things.remove(name);
+    }
+    /// Observing takes so long.
+    pub(crate) fn be_slow(&self, how: Duration) {
+        self.0.lock().unwrap().slow = how;
+    }
+}
+
+fn name_of(kind: ResourceKind, name: &str) -> String {
+    format!("{kind} {name}")
+}
+
+fn refused(why: &str) -> CloudError {
+    CloudError::not_applied(ErrorKind::Exhausted, why)
+}
+
+fn observed(thing: &Thing, vm: bool) -> Observed {
+    Observed {
+        cloud_id: thing.id.clone(),
+        state: vm.then_some(thing.state),
+        public_ips: Vec::new(),
+        private_ips: Vec::new(),
+        features: BTreeMap::new(),
+    }
+}
+
+#[async_trait]
+impl Connector for Fake {
+    fn kind(&self) -> &'static str {
+        "Fake"
+    }
+    fn capability(&self) -> Capability {
+        let kinds = [ResourceKind::Vm, ResourceKind::Network, ResourceKind::Volume];
+        Capability {
+            creates: kinds.map(|kind| (kind, Idempotence::UniqueName)).into(),
+            power: Supports::Yes,
+            reboot: Supports::Yes,
+            alter: Supports::No("Not supported"),
+            snapshot: Supports::No("Not supported"),
+            images: Supports::No("Should have implemented this"),
+            quotas: Supports::No("Should have implemented this"),
+            contextualizes: false,
+            dialable: false,
+            listing_lag_ms: 0,
+        }
+    }
+    fn check_auth(&self, _cloud: &CloudRef, _auth: &AuthLine) -> Result<(), CloudError> {
+        Ok(())
+    }
+    fn candidates(&self, _cloud: &CloudRef, system: &System) -> Vec<System> {
+        let mut system = system.clone();
+        system.features.set_text("disk.0.os.credentials.username", "root");
+        vec![system]
+    }
+    async fn account(&self, _cx: &Cx) -> Result<Account, CloudError> {
+        Ok(Account::new("fake account"))
+    }
+    async fn resolve(&self, _cx: &Cx, _request: &LaunchRequest) -> Result<Value, CloudError> {
+        Ok(json!({}))
+    }
+    fn plan(
+        &self,
+        _cloud: &CloudRef,
+        request: &LaunchRequest,
+        _resolved: &Value,
+        draw: &mut dyn Draw,
+    ) -> Result<LaunchPlan, CloudError> {
+        let wanted = |kind, name: String, spec: Value, after| WantedResource {
+            kind,
+            name,
+            spec: Arc::new(spec),
+            after,
+        };
+        let mut plan = LaunchPlan::default();
+        if !request.existing.contains(&(ResourceKind::Network, "net".to_owned())) {
+            plan.shared = vec![wanted(ResourceKind::Network, "net".into(), json!({}), Vec::new())];
+        }
+        for vm in &request.vms {
+            let name = vm.vm.to_string();
+            let disk = Dependency {
+                kind: ResourceKind::Volume,
+                name: name.clone(),
+            };
+            let spec = json!({ "network": "@id:network/net", "drawn": draw.alphanumeric(4) });
+            plan.vms.push(VmPlan {
+                vm: vm.vm,
+                resources: vec![
+                    wanted(ResourceKind::Vm, name.clone(), spec, vec![disk]),
+                    wanted(ResourceKind::Volume, name, json!({}), Vec::new()),
+                ],
+                own: BTreeMap::new(),
+            });
+        }
+        Ok(plan)
+    }
+    async fn ensure(&self, _cx: &Cx, wanted: &[Wanted], _run: FirstOrResume) -> Vec<Result<Observed, CloudError>> {
+        let mut world = self.0.lock().unwrap();
+        let mut one = |wanted: &Wanted| {
+            let name = name_of(wanted.kind, &wanted.name);
+            if let Some(why) = world.refused.get(&name) {
+                return Err(refused(why));
+            }
+            let thing = world.things.entry(name).or_insert_with_key(|name| Thing {
+                id: format!("id of {name}"),
+                key: wanted.key.to_string(),
+                spec: wanted.frozen.decode().unwrap(),
+                state: VmState::Running,
+            });
+            if thing.key != wanted.key.as_str() {
+                return Err(CloudError::not_applied(ErrorKind::Conflict, "the name is taken"));
+            }
+            Ok(observed(thing, wanted.kind == ResourceKind::Vm))
+        };
+        wanted.iter().map(&mut one).collect()
+    }
+    async fn find(&self, _cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        Ok(Vec::new())
+    }
+    async fn observe(&self, _cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
+        let slow = self.0.lock().unwrap().slow;
+        tokio::time::sleep(slow).await;
+        let world = self.0.lock().unwrap();
+        let see = |id: &String| match world.things.values().find(|thing| thing.id == *id) {
+            Some(thing) => Seen::There(Box::new(observed(thing, true))),
+            None => Seen::NotThere,
+        };
+        Ok(ids.iter().map(see).collect())
+    }
+    async fn ensure_absent(&self, _cx: &Cx, target: &Target) -> Result<Gone, CloudError> {
+        let mut world = self.0.lock().unwrap();
+        let name = name_of(target.kind, &target.name);
+        if let Some(why) = world.kept.get(&name) {
+            return Err(CloudError::not_applied(ErrorKind::Invalid, why.clone()));
+        }
+        Ok(match world.things.remove(&name) {
+            Some(_) => Gone::Removed,
+            None => Gone::WasAbsent,
+        })
+    }
+    async fn power(&self, _cx: &Cx, cloud_id: &str, power: Power) -> Result<Observed, CloudError> {
+        let mut world = self.0.lock().unwrap();
+        let World { things, kept, .. } = &mut *world;
+        let (name, thing) = things.iter_mut().find(|(_, thing)| thing.id == cloud_id).unwrap();
+        if let Some(why) = kept.get(name) {
+            return Err(CloudError::not_applied(ErrorKind::Invalid, why.clone()));
+        }
+        thing.state = match power {
+            Power::Stop => VmState::Stopped,
+            Power::Start | Power::Reboot => VmState::Running,
+        };
+        Ok(observed(thing, true))
+    }
+    async fn alter(&self, _cx: &Cx, _id: &str, _current: &System, _wanted: &System) -> Result<Observed, CloudError> {
+        Err(CloudError::unsupported("Not supported"))
+    }
+    async fn images(&self, _cx: &Cx, _filters: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, CloudError> {
+        Err(CloudError::unsupported("Should have implemented this"))
+    }
+    async fn quotas(&self, _cx: &Cx) -> Result<BTreeMap<String, (f64, f64)>, CloudError> {
+        Err(CloudError::unsupported("Should have implemented this"))
+    }
+}
+
+/// The service over that cloud.
+pub(crate) async fn service(fake: &Arc<Fake>) -> Arc<Service> {
+    let store = Arc::new(SqliteStore::temporary().await.unwrap());
+    let mut engine = EngineOptions::new(InstanceId::from("test"));
+    engine.retry_delay = Duration::from_millis(10);
+    let options = ServiceOptions {
+        refresh_after: Duration::from_millis(50),
+        ..ServiceOptions::default()
+    };
+    let connectors: [Arc<dyn Connector>; 1] = [fake.clone()];
+    let guard = Guard::new(AllowedHosts::default());
+    Service::start(store, Connectors::new(connectors), options, engine, guard)
+        .await
+        .unwrap()
+}
+
+fn caller_with(lines: &[&[(&str, &str)]]) -> Caller {
+    let me: &[(&str, &str)] = &[("type", "InfrastructureManager"), ("username", "me"), ("password", "p")];
+    let all = [me].into_iter().chain(lines.iter().copied());
+    let credentials = Credentials {
+        lines: all.map(|line| AuthLine::new(line.iter().copied())).collect(),
+    };
+    Policy::default().check(credentials).unwrap()
+}
+
+pub(crate) fn caller() -> Caller {
+    caller_with(&[&[("type", "Fake"), ("id", "fake")]])
+}
+
+pub(crate) fn caller_without_cloud() -> Caller {
+    caller_with(&[])
+}
+
+pub(crate) fn read(text: &str) -> Document {
+    let parsed = im_radl::parse(text);
+    assert!(parsed.is_ok(), "{:?}", parsed.diagnostics);
+    parsed.document
+}
+
+pub(crate) async fn eventually(service: &Service, id: &InfraId, wanted: VmState, vm: VmId) {
+    for _ in 0..200 {
+        if service.state(&caller(), id).await.unwrap().vm_states[&vm] == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never {wanted}: {:?}", service.state(&caller(), id).await);
+}
