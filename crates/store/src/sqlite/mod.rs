@@ -290,6 +290,11 @@ impl Store for SqliteStore {
         Arc::clone(&self.deployment)
     }
 
+    /// The lock on the file is held for life.
+    fn exclusive(&self) -> bool {
+        true
+    }
+
     async fn now(&self) -> StoreResult<Millis> {
         Ok((self.clock)())
     }
