@@ -119,7 +119,7 @@ async fn documents_that_cannot_be() {
     let im = home.start();
     for (content_type, body, part) in [
         ("text/plain", "system front (", "Syntax error: the document ends"),
-        ("text/plain", "deploy front 1", "front"),
+        ("text/plain", "deploy front 1", "Invalid system id in the deploy."),
         ("text/plain", "network n (\nnetwork n", "Line 2: "),
         ("application/json", "[{\"class\": \"nothing\"}]", "nothing"),
         ("application/json", "{", "JSON"),
