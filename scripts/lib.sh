@@ -117,3 +117,24 @@ need_tool() {
     fi
     rm -rf "$log" "$build"
 }
+
+# The original's released client, which must work with this service, in a virtual environment in the cache. Sets
+# IM_TEST_CLIENT; without a package index it stays unset, and the test that needs it says so.
+need_client() {
+    local version=1.8.4 log
+    local client=$tools_dir/im-client-$version
+    if [ ! -x "$client/bin/im_client" ]; then
+        apt_install python3-venv
+        say "getting IM-client $version"
+        log=$(mktemp)
+        if ! { python3 -m venv --clear "$client" &&
+            "$client/bin/pip" install --quiet --disable-pip-version-check "IM-client==$version"; } >"$log" 2>&1 </dev/null; then
+            tail -n 3 "$log" >&2
+            note "IM-client $version could not be had: the test with it does not run"
+            rm -rf "$client" "$log"
+            return 0
+        fi
+        rm -f "$log"
+    fi
+    export IM_TEST_CLIENT=$client/bin/im_client
+}

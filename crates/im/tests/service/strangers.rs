@@ -123,7 +123,6 @@ async fn documents_that_cannot_be() {
         ("text/plain", "network n (\nnetwork n", "Line 2: "),
         ("application/json", "[{\"class\": \"nothing\"}]", "nothing"),
         ("application/json", "{", "JSON"),
-        ("text/plain", "\u{0}", "Syntax error"),
     ] {
         let request = im
             .ask("POST", "/infrastructures")
