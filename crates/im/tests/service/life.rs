@@ -1,6 +1,6 @@
 //! The life of an infrastructure, from the first request to the last.
 
-use crate::support::{Home, SOON, radl, told};
+use crate::support::{Home, Im, SOON, radl, told};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -78,13 +78,34 @@ async fn from_create_to_destroy() {
         )
     );
 
+    changes(&im, &id).await;
+
+    assert_eq!(im.text("DELETE", &inf).await, (200.try_into().unwrap(), String::new()));
+    assert_eq!(im.text("GET", "/infrastructures").await.1, "");
+    assert_eq!(
+        im.text("GET", &inf).await,
+        (
+            404.try_into().unwrap(),
+            "Error Getting Inf. info: Invalid infrastructure ID or access not granted.".to_owned()
+        )
+    );
+    let last = im.stop("TERM");
+    assert_eq!(last, "IM service stopped.");
+    for secret in ["s3cret-of-bob", "s3cret-of-vm"] {
+        assert!(!home.log().contains(secret), "the log holds {secret}");
+    }
+}
+
+/// What is done to an infrastructure whose VM 1 lives.
+async fn changes(im: &Im, id: &str) {
+    let inf = format!("/infrastructures/{id}");
     assert_eq!(
         im.text("PUT", &format!("{inf}/stop")).await,
         (200.try_into().unwrap(), String::new())
     );
-    im.until(&id, "stopped").await;
+    im.until(id, "stopped").await;
     assert_eq!(im.text("PUT", &format!("{inf}/start")).await.0, 200);
-    im.until(&id, "configured").await;
+    im.until(id, "configured").await;
     assert_eq!(im.text("PUT", &format!("{inf}/vms/1/stop")).await.0, 200);
     assert_eq!(im.text("GET", &format!("{inf}/vms/1/state")).await.1, "stopped");
     assert_eq!(im.text("PUT", &format!("{inf}/vms/1/start")).await.0, 200);
@@ -102,21 +123,6 @@ async fn from_create_to_destroy() {
     let reconfigured = im.ask("PUT", &format!("{inf}/reconfigure")).send().await.unwrap();
     assert_eq!(reconfigured.status(), 200);
     assert_eq!(reconfigured.headers()["infid"].to_str().unwrap(), id);
-
-    assert_eq!(im.text("DELETE", &inf).await, (200.try_into().unwrap(), String::new()));
-    assert_eq!(im.text("GET", "/infrastructures").await.1, "");
-    assert_eq!(
-        im.text("GET", &inf).await,
-        (
-            404.try_into().unwrap(),
-            "Error Getting Inf. info: Invalid infrastructure ID or access not granted.".to_owned()
-        )
-    );
-    let last = im.stop("TERM");
-    assert_eq!(last, "IM service stopped.");
-    for secret in ["s3cret-of-bob", "s3cret-of-vm"] {
-        assert!(!home.log().contains(secret), "the log holds {secret}");
-    }
 }
 
 #[tokio::test]
@@ -215,7 +221,7 @@ impl Events {
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(SOON, self.bytes.next()).await.expect("in time")?;
+            let chunk = tokio::time::timeout(SOON, self.bytes.next()).await.unwrap()?;
             self.text.push_str(&String::from_utf8(chunk).unwrap());
         }
     }
