@@ -233,7 +233,7 @@ fn ssh_gets_its_words_and_asks_for_the_password() {
     let user = User::of(&server);
     user.file(
         "ssh",
-        "#!/bin/sh\nfor word; do echo \"[$word]\"; done\necho \"password: $($SSH_ASKPASS \"root@127.0.0.1's password: \")\"\nexit 7\n",
+        "#!/bin/sh\nfor word; do echo \"[$word]\"; done\necho \"password: $($SSH_ASKPASS \"root@im-5c8f1c3e-ca3f-11f0-9d2c-0242ac110002-0's password: \")\"\nexit 7\n",
     );
     let run = |words: &[&str]| {
         let path = format!(

@@ -28,10 +28,13 @@ const PASSWORD: &str = "IM_ASKPASS_PASSWORD_";
 pub(crate) fn answer_as_askpass() -> Option<ExitCode> {
     let accounts = std::env::var(ASKED).ok()?;
     let prompt = std::env::args().nth(1).unwrap_or_default();
-    // `root@10.0.0.2's password: `, or `(root@10.0.0.2) Password: `
+    // `root@im-ID-0's password: `, or `(root@im-ID-0) Password: `: ssh names the alias of the host.
     let number = accounts.split('\n').position(|account| {
-        prompt.contains(&format!("{account}'s password")) || prompt.contains(&format!("({account})"))
-    })?;
+        prompt.starts_with(&format!("{account}'s password")) || prompt.starts_with(&format!("({account})"))
+    });
+    let Some(number) = number else {
+        return Some(ExitCode::FAILURE);
+    };
     let Ok(password) = std::env::var(format!("{PASSWORD}{number}")) else {
         return Some(ExitCode::FAILURE);
     };
@@ -202,7 +205,7 @@ impl Call {
         if let Some(password) = &hop.login.password {
             set("NumberOfPasswordPrompts=1".to_owned());
             self.passwords
-                .push((format!("{}@{}", hop.user, hop.host), password.clone()));
+                .push((format!("{}@{}", hop.user, hop.alias), password.clone()));
         }
         Ok(options)
     }
@@ -292,7 +295,7 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("s3cret") && !text.contains("KEY"), "{text}");
-        assert_eq!(call.passwords[0].0, "root@127.0.0.1");
+        assert_eq!(call.passwords[0].0, "root@im-abc-0");
         assert_eq!(fs::read_to_string(folder.path().join("key-0")).unwrap(), "KEY\n");
     }
 
