@@ -183,14 +183,13 @@ impl<'a> Watch<'a> {
                 }
                 self.learn_names(&event, view).await;
                 let line = self.board.event(&event, self.client.ui().err);
-                // What happened before the operation that is watched is history.
-                let line = line.filter(|_| self.wanted().is_none() || self.operation.is_some());
+                let line = line.filter(|_| !self.is_history());
                 view.event(&event, &self.board, line.as_deref())?;
                 if let Some(outcome) = self.halted() {
                     return Ok(Some(outcome));
                 }
                 let may_be_over = match &self.goal {
-                    Goal::Settled { .. } => self.board.view().is_some_and(|v| v.is_settled()),
+                    Goal::Settled { .. } => !self.is_history() && self.board.view().is_some_and(|v| v.is_settled()),
                     Goal::Gone { .. } => self.operation == Some(OpState::Done),
                 };
                 if may_be_over && matches!(event.body, EventBody::State { .. } | EventBody::Operation { .. }) {
@@ -215,6 +214,11 @@ impl<'a> Watch<'a> {
         match &self.goal {
             Goal::Settled { operation } | Goal::Gone { operation } => operation.as_deref(),
         }
+    }
+
+    /// What comes before the operation that is watched was told to somebody else.
+    fn is_history(&self) -> bool {
+        self.wanted().is_some() && self.operation.is_none()
     }
 
     /// Keeps the state of the operation that is watched; true when it is heard of for the first time.
@@ -254,6 +258,7 @@ impl<'a> Watch<'a> {
             Err(error) => return Err(error),
         };
         let line = self.board.state(&state, self.clock.now(), self.client.ui().err);
+        let line = line.filter(|_| !self.is_history());
         view.state(&self.board, line.as_deref());
         let over = match &self.goal {
             Goal::Gone { .. } => false,
