@@ -6,7 +6,7 @@ use super::{
     ui::{Paint, Tone, count, elapsed, printable},
 };
 use im_model::{Event, EventBody, LogScope, Millis, OpState, VmState};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A machine, or the infrastructure itself.
 #[derive(Clone, Debug, Default)]
@@ -84,11 +84,11 @@ impl Row {
             |s| p.paint(tone(s), format!("{:<12}", s.as_str())),
         );
         let (what, since) = match (self.steps.last(), self.ended) {
-            (Some((name, since)), None) => (printable(name).into_owned(), Some(*since)),
+            (Some((name, since)), None) => (step_name(name).into_owned(), Some(*since)),
             (_, Some(_)) if self.state != Some(VmState::Configured) && !self.errors.is_empty() => (
                 self.errors
                     .last()
-                    .map(|(n, _)| format!("{n} failed"))
+                    .map(|(n, _)| format!("{} failed", step_name(n)))
                     .unwrap_or_default(),
                 None,
             ),
@@ -252,7 +252,7 @@ impl Board {
 }
 
 fn step_line(who: &str, name: &str, outcome: &str, took: Option<Millis>, error: Option<&str>, p: Paint) -> String {
-    let name = printable(name);
+    let name = step_name(name);
     let took = took.map(|t| format!(" after {}", elapsed(t))).unwrap_or_default();
     match outcome {
         "started" => format!("{who}: {name}"),
@@ -263,6 +263,25 @@ fn step_line(who: &str, name: &str, outcome: &str, took: Option<Millis>, error: 
         }
         other => format!("{who}: {name} {}{took}", printable(other)),
     }
+}
+
+/// What a step is called here: those that have but a short name in the service are said in words.
+pub(crate) fn step_name(name: &str) -> Cow<'_, str> {
+    let words = match name {
+        "wait_ips" => "wait for addresses",
+        "master" => "wait for the master's log-in",
+        "ansible" => "prepare Ansible on the master",
+        "push" => "send recipes to the master",
+        "run" => "configure",
+        "wait_all_ssh" => "wait for log-in",
+        "basic" => "credentials and names",
+        _ => match name.split_once('_') {
+            // The service's own play before the user's: `main_front`; then the recipe of a system: `recipe_system`.
+            Some(("main", _)) => "hosts and applications",
+            _ => return printable(name),
+        },
+    };
+    Cow::Borrowed(words)
 }
 
 /// The first line that says something.
@@ -347,7 +366,7 @@ mod tests {
             p,
         ));
         assert_eq!(row(&board, 0, 60_000), "configured    5.0s");
-        assert_eq!(row(&board, 1, 60_000), "unconfigured  basic failed  5.0s");
+        assert_eq!(row(&board, 1, 60_000), "unconfigured  credentials and names failed  5.0s");
         insta::assert_snapshot!(lines.join("\n"));
         assert!(board.view().unwrap().is_settled());
         assert_eq!(Board::tally(board.vms.values()), "1 configured, 1 unconfigured");

@@ -98,7 +98,14 @@ impl Machine {
 
     /// All addresses, public ones first.
     pub(crate) fn addresses(&self) -> String {
-        let all: Vec<&str> = self.public.iter().chain(&self.private).map(String::as_str).collect();
+        let mut all: Vec<&str> = self.public.iter().map(String::as_str).collect();
+        // Where a cloud has no addresses of two kinds, one is both.
+        all.extend(
+            self.private
+                .iter()
+                .map(String::as_str)
+                .filter(|a| !self.public.iter().any(|p| p == a)),
+        );
         all.join(", ")
     }
 }

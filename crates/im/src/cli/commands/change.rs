@@ -477,7 +477,7 @@ async fn settled(
     for (vm, row) in &board.vms {
         for (step, why) in &row.errors {
             let why = why.as_ref().map(|w| format!(": {}", first_line(w))).unwrap_or_default();
-            let what = format!("{}: {} failed{why}", board.who(&[*vm]), printable(step));
+            let what = format!("{}: {} failed{why}", board.who(&[*vm]), board::step_name(step));
             ui.write_err(&format!("{} {what}", ui.err.paint(Tone::Bad, "error:")));
         }
     }
