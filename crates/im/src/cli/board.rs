@@ -366,7 +366,10 @@ mod tests {
             p,
         ));
         assert_eq!(row(&board, 0, 60_000), "configured    5.0s");
-        assert_eq!(row(&board, 1, 60_000), "unconfigured  credentials and names failed  5.0s");
+        assert_eq!(
+            row(&board, 1, 60_000),
+            "unconfigured  credentials and names failed  5.0s"
+        );
         insta::assert_snapshot!(lines.join("\n"));
         assert!(board.view().unwrap().is_settled());
         assert_eq!(Board::tally(board.vms.values()), "1 configured, 1 unconfigured");
