@@ -12,7 +12,10 @@ use im_store::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -43,6 +46,7 @@ pub struct MemoryStore {
     exclusive: bool,
     began: Instant,
     tables: Mutex<Tables>,
+    commits: AtomicU64,
 }
 
 impl MemoryStore {
@@ -56,7 +60,13 @@ impl MemoryStore {
             exclusive,
             began: Instant::now(),
             tables: Mutex::default(),
+            commits: AtomicU64::new(0),
         })
+    }
+
+    /// How many transactions there were that wrote.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// What a new process finds that takes the place of one that was killed: every lease is broken.
@@ -226,6 +236,7 @@ impl Store for MemoryStore {
     }
 
     async fn submit(&self, submission: Submission) -> StoreResult<Submitted> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
         let now = self.millis();
         let mut tables = self.tables();
         let operation = &submission.operation;
@@ -305,6 +316,7 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, fence: &Fence, writes: Vec<Write>, release: Release) -> StoreResult<Committed> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
         let now = self.millis();
         let mut tables = self.tables();
         let row = tables.rows.get(&fence.infra).ok_or_else(|| missing(&fence.infra))?;

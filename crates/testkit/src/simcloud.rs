@@ -14,7 +14,7 @@ use im_model::{
 use im_radl::System;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -86,6 +86,8 @@ pub struct Object {
 
 struct World {
     objects: BTreeMap<String, Object>,
+    /// Ids by name. Names of ours hold the key, so whatever bears a mark of ours is found by its name, too.
+    names: HashMap<String, Vec<String>>,
     next: u64,
     dice: Dice,
     /// Per call about one resource, counted: the faults to come.
@@ -95,8 +97,29 @@ struct World {
     rate: (u64, Vec<Fault>),
     /// Keys of which two objects were alive at once.
     doubles: Vec<String>,
-    /// Calls that took a wrong account's answer for the truth, or touched foreign objects.
+    /// How many objects were ever made.
     created: u64,
+}
+
+impl World {
+    fn named(&self, name: &str) -> impl Iterator<Item = &Object> {
+        let ids = self.names.get(name).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.objects.get(id))
+    }
+    fn insert(&mut self, object: Object) {
+        self.names
+            .entry(object.name.clone())
+            .or_default()
+            .push(object.id.clone());
+        self.objects.insert(object.id.clone(), object);
+    }
+    fn remove(&mut self, id: &str) {
+        if let Some(object) = self.objects.remove(id)
+            && let Some(ids) = self.names.get_mut(&object.name)
+        {
+            ids.retain(|other| other != id);
+        }
+    }
 }
 
 /// A cloud.
@@ -113,6 +136,7 @@ impl SimCloud {
             options,
             world: Mutex::new(World {
                 objects: BTreeMap::new(),
+                names: HashMap::new(),
                 next: 0,
                 dice: Dice::new(seed),
                 faults: BTreeMap::new(),
@@ -178,18 +202,15 @@ impl SimCloud {
         let mut world = self.world();
         world.next += 1;
         let id = format!("foreign-{}", world.next);
-        world.objects.insert(
-            id.clone(),
-            Object {
-                id: id.clone(),
-                kind,
-                name: name.to_owned(),
-                mark: mark.to_owned(),
-                account: account.to_owned(),
-                spec: String::new(),
-                listed_from: Instant::now(),
-            },
-        );
+        world.insert(Object {
+            id: id.clone(),
+            kind,
+            name: name.to_owned(),
+            mark: mark.to_owned(),
+            account: account.to_owned(),
+            spec: String::new(),
+            listed_from: Instant::now(),
+        });
         id
     }
 
@@ -227,9 +248,8 @@ impl SimCloud {
         );
         if unique {
             if let Some(there) = world
-                .objects
-                .values()
-                .find(|o| o.kind == wanted.kind && o.name == name && o.account == account)
+                .named(&name)
+                .find(|o| o.kind == wanted.kind && o.account == account)
             {
                 if there.mark == mark {
                     return Ok(there.id.clone());
@@ -242,31 +262,27 @@ impl SimCloud {
         } else if first == FirstOrResume::Resume {
             let now = Instant::now();
             let listed = world
-                .objects
-                .values()
+                .named(&name)
                 .find(|o| o.mark == mark && o.account == account && o.listed_from <= now);
             if let Some(there) = listed {
                 return Ok(there.id.clone());
             }
         }
-        if world.objects.values().any(|o| o.mark == mark) {
+        if world.named(&name).any(|o| o.mark == mark) {
             world.doubles.push(mark.to_owned());
         }
         world.next += 1;
         world.created += 1;
         let id = format!("{}-{}", wanted.kind, world.next);
-        world.objects.insert(
-            id.clone(),
-            Object {
-                id: id.clone(),
-                kind: wanted.kind,
-                name,
-                mark: mark.to_owned(),
-                account: account.to_owned(),
-                spec: wanted.frozen.as_str().to_owned(),
-                listed_from: Instant::now() + self.options.lag,
-            },
-        );
+        world.insert(Object {
+            id: id.clone(),
+            kind: wanted.kind,
+            name,
+            mark: mark.to_owned(),
+            account: account.to_owned(),
+            spec: wanted.frozen.as_str().to_owned(),
+            listed_from: Instant::now() + self.options.lag,
+        });
         Ok(id)
     }
 
@@ -279,8 +295,7 @@ impl SimCloud {
             Idempotence::MarkThenSearch | Idempotence::Unmarkable
         );
         let ids: Vec<String> = world
-            .objects
-            .values()
+            .named(&Self::name_of(&target.key))
             .filter(|o| o.mark == mark && o.account == account)
             .filter(|o| match &target.cloud_id {
                 Some(id) => o.id == *id,
@@ -290,7 +305,7 @@ impl SimCloud {
             .map(|o| o.id.clone())
             .collect();
         for id in &ids {
-            world.objects.remove(id);
+            world.remove(id);
         }
         if ids.is_empty() { Gone::WasAbsent } else { Gone::Removed }
     }
