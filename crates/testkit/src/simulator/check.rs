@@ -1,7 +1,7 @@
 //! What is demanded once all is quiet.
 
 use super::world::World;
-use im_model::{InfraId, OpKind, OpState, ResourceState, StepEventKind, VmState};
+use im_model::{InfraId, OpKind, OpState, Resource, ResourceState, StepEventKind, VmState};
 use im_store::{OperationFilter, Store, StoreResult};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,11 +96,16 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
         }
         return Ok(found);
     }
+    let by_id: BTreeMap<(&str, &str), &Resource> = state
+        .resources
+        .values()
+        .filter_map(|r| Some(((r.cloud.id.as_str(), r.cloud_id.as_deref()?), &**r)))
+        .collect();
     for vm in state.vms.values().filter(|vm| !vm.destroyed && !parked) {
-        let row = state
-            .resources
-            .values()
-            .find(|r| r.cloud_id.as_deref() == vm.cloud_id.as_deref() && vm.cloud_id.is_some());
+        let row = vm
+            .cloud_id
+            .as_deref()
+            .and_then(|id| by_id.get(&(vm.cloud.id.as_str(), id)));
         match (vm.state, row) {
             (VmState::Failed, None) | (VmState::Running | VmState::Stopped, Some(_)) => {}
             (state, row) => found.push(format!("VM {} is {state}, with resource {}", vm.id, row.is_some())),
