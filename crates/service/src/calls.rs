@@ -90,10 +90,13 @@ impl Service {
                 ..request
             };
             let request = request.to_value().map_err(|e| internal(&e))?;
-            self.engine
-                .resume(&row.id, (*request).clone())
-                .await
-                .map_err(|e| database(&e))?;
+            // Whoever had it may just have let go of it.
+            for _ in 0..3 {
+                let resumed = self.engine.resume(&row.id, (*request).clone()).await;
+                if resumed.map_err(|e| database(&e))? {
+                    break;
+                }
+            }
         }
         Ok(())
     }

@@ -2,14 +2,20 @@
 
 use im_auth::{clouds, line_for};
 use im_cloud::{Connector, Cx};
-use im_model::{Account, AuthLine, CloudRef, Credentials, Deployment, InfraId};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use im_model::{Account, AuthLine, CloudRef, Credentials, Deployment, Idempotence, InfraId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use thiserror::Error;
 
 /// Connectors by name.
 #[derive(Clone, Default)]
 pub struct Connectors {
     by_kind: BTreeMap<&'static str, Arc<dyn Connector>>,
+    /// Those that create something outside the service: their VMs can be asked about.
+    outside: BTreeSet<&'static str>,
 }
 
 /// A cloud that a caller's credentials open.
@@ -37,9 +43,21 @@ pub(crate) enum CloudsError {
 impl Connectors {
     /// From the connectors themselves.
     pub fn new(connectors: impl IntoIterator<Item = Arc<dyn Connector>>) -> Self {
+        let by_kind: BTreeMap<_, _> = connectors.into_iter().map(|c| (c.kind(), c)).collect();
+        let has_outside = |connector: &Arc<dyn Connector>| {
+            let creates = connector.capability().creates;
+            creates.values().any(|i| *i != Idempotence::NothingOutside)
+        };
+        let outside = by_kind.iter().filter(|(_, c)| has_outside(c)).map(|(kind, _)| *kind);
         Self {
-            by_kind: connectors.into_iter().map(|c| (c.kind(), c)).collect(),
+            outside: outside.collect(),
+            by_kind,
         }
+    }
+
+    /// Whether there is anything outside that could be asked about VMs of this type.
+    pub(crate) fn has_outside(&self, kind: &str) -> bool {
+        self.outside.contains(kind)
     }
 
     /// The connector of a `type`.

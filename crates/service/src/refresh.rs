@@ -3,7 +3,7 @@
 
 use crate::{flow::Flow, logs::now, materialize, states::Next};
 use im_cloud::Seen;
-use im_model::{Account, CloudRef, Credentials, Idempotence, InfraId, Millis, Vm, VmId, VmState};
+use im_model::{Account, CloudRef, Credentials, InfraId, Millis, Vm, VmId, VmState};
 use im_ops::Engine;
 use im_store::{InfraState, Write};
 use std::{
@@ -36,14 +36,6 @@ impl Place {
             account: vm.account.clone(),
         }
     }
-}
-
-/// Whether there is anything outside that could be asked about VMs of this kind of cloud.
-fn has_outside(flow: &Flow, kind: &str) -> bool {
-    flow.connectors.get(kind).is_some_and(|connector| {
-        let creates = connector.capability().creates;
-        creates.values().any(|i| *i != Idempotence::NothingOutside)
-    })
 }
 
 fn can_be_asked(vm: &Vm) -> bool {
@@ -163,14 +155,7 @@ impl Refresher {
         vms: impl Iterator<Item = &'v Arc<Vm>>,
     ) -> bool {
         let mut places: Vec<Place> = Vec::new();
-        let mut kinds: HashMap<&str, bool> = HashMap::new();
-        for vm in vms.filter(|vm| can_be_asked(vm)) {
-            let outside = *kinds
-                .entry(vm.cloud.kind.as_str())
-                .or_insert_with(|| has_outside(flow, &vm.cloud.kind));
-            if !outside {
-                continue;
-            }
+        for vm in vms.filter(|vm| can_be_asked(vm) && flow.connectors.has_outside(&vm.cloud.kind)) {
             let same = |p: &Place| p.cloud == vm.cloud && p.account == vm.account;
             if !places.iter().any(same) {
                 places.push(Place::of(&state.infra.id, vm));
@@ -238,7 +223,7 @@ impl Refresher {
     /// The state of a VM as far as it can still be believed: `unknown` when its cloud has not answered for too long.
     pub(crate) fn believed(&self, flow: &Flow, infra: &InfraId, vm: &Vm, shown: VmState) -> VmState {
         let judged = can_be_asked(vm) && vm.state != VmState::Pending && shown != VmState::Deleting;
-        if !judged || !has_outside(flow, &vm.cloud.kind) {
+        if !judged || !flow.connectors.has_outside(&vm.cloud.kind) {
             return shown;
         }
         let answered = self.lock().answered.get(&Place::of(infra, vm)).copied().unwrap_or(0);

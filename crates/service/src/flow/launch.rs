@@ -10,7 +10,7 @@ use crate::{
 };
 use futures::future::join_all;
 use im_cloud::{LaunchRequest, VmRequest};
-use im_model::{Account, CloudRef, Idempotence, ResourceState, Supports, Unit, VmId};
+use im_model::{Account, CloudRef, ResourceState, Supports, Unit, VmId};
 use im_ops::{Job, Planned, StepError};
 use im_radl::{Diagnostic, Document, System};
 use im_store::InfraState;
@@ -274,9 +274,7 @@ impl Flow {
     /// nothing outside needs none.
     async fn with_image(&self, cloud: &Cloud, system: &System, job: &Job) -> Result<Option<System>, String> {
         if let Supports::No(why) = cloud.connector.capability().images {
-            let outside = cloud.connector.capability().creates;
-            let nothing = |i: &Idempotence| *i == Idempotence::NothingOutside;
-            if outside.values().all(nothing) {
+            if !self.connectors.has_outside(&cloud.cloud.kind) {
                 return Ok(Some(system.clone()));
             }
             return Err(why.to_owned());
