@@ -3,9 +3,18 @@ import json, os, re, sys
 
 import yaml
 import ansible
-from jinja2.filters import FILTERS
-from ansible.playbook.block import Block
-from ansible.playbook.task import Task
+
+# Loading as little as can be: this runs before every run. Names in these lists are of Ansible itself or of Jinja;
+# others are looked up in the long table of plugins that have moved into collections.
+KEYWORDS = set("""action any_errors_fatal args async become become_exe become_flags become_method become_user
+    changed_when check_mode collections connection debugger delay delegate_facts delegate_to diff environment
+    failed_when ignore_errors ignore_unreachable listen local_action loop loop_control module_defaults name no_log
+    notify poll port register remote_user retries run_once tags throttle timeout until vars when""".split())
+FILTERS = set("""abs b64decode b64encode basename bool combine d default dict2items difference dirname extract first
+    flatten float from_json from_yaml groupby hash indent int intersect items2dict join last length list lower map max
+    min password_hash quote regex_escape regex_findall regex_replace regex_search reject rejectattr replace reverse
+    round select selectattr sort split string sum ternary to_json to_nice_json to_nice_yaml to_yaml trim type_debug
+    union unique upper urlsplit version zip""".split())
 
 given = json.load(sys.stdin)
 root = os.path.dirname(ansible.__file__)
@@ -19,10 +28,16 @@ def names(folder):
         return set()
 
 
-with open(os.path.join(root, "config", "ansible_builtin_runtime.yml")) as file:
-    ROUTES = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["plugin_routing"]
-KEYWORDS = set(Task.fattributes if hasattr(Task, "fattributes") else Task._valid_attrs) | set(
-    Block.fattributes if hasattr(Block, "fattributes") else Block._valid_attrs)
+ROUTES = {}
+
+
+def routes(kind):
+    if not ROUTES:
+        with open(os.path.join(root, "config", "ansible_builtin_runtime.yml")) as file:
+            ROUTES.update(yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["plugin_routing"])
+    return ROUTES.get(kind) or {}
+
+
 MODULES = names(["modules"]) | names(["plugins", "action"]) | {"include", "include_role", "import_role", "meta"}
 LOOKUPS = names(["plugins", "lookup"]) | {"sequence"}
 needed = set()
@@ -35,7 +50,7 @@ def want(kind, name, known):
         if collection not in ("ansible.builtin", "ansible.legacy"):
             needed.add(collection)
     elif "." not in name and name not in known:
-        route = (ROUTES.get(kind) or {}).get(name) or {}
+        route = routes(kind).get(name) or {}
         if route.get("redirect"):
             want(kind, route["redirect"], known)
 
