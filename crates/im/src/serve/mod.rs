@@ -79,7 +79,7 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
     })?;
     let bound = listener.local_addr().map_err(StartError::Runtime)?;
     let mut signals = Signals::new().map_err(StartError::Runtime)?;
-    let service = service(&settings, bound).await?;
+    let (service, store) = service(&settings, bound).await?;
     let tls = settings.tls()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let stop = CancellationToken::new();
@@ -104,7 +104,13 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
             ended = &mut server => ended,
         }
     };
-    let _ = tokio::time::timeout(LEAVE, service.stop()).await;
+    let left = async {
+        service.stop().await;
+        store.close().await;
+    };
+    if tokio::time::timeout(LEAVE, left).await.is_err() {
+        tracing::warn!("some operations are left in the middle; the next start goes on with them");
+    }
     tracing::info!("************ Infrastructure Manager daemon stopped ************");
     match ended {
         Ok(result) => result.map_err(StartError::Serve),
@@ -113,7 +119,10 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
 }
 
 /// The application over its database and clouds.
-async fn service(settings: &Settings, bound: std::net::SocketAddr) -> Result<Arc<Service>, StartError> {
+async fn service(
+    settings: &Settings,
+    bound: std::net::SocketAddr,
+) -> Result<(Arc<Service>, Arc<SqliteStore>), StartError> {
     let database = settings.database()?;
     let key_file = settings.key_file(&database);
     let keys = SqliteStore::keys_for(&key_file, &database)
@@ -123,7 +132,7 @@ async fn service(settings: &Settings, bound: std::net::SocketAddr) -> Result<Arc
         lock_wait: LOCK_WAIT,
         ..SqliteOptions::new(&database, keys)
     };
-    let store = SqliteStore::open(options).await.map_err(StartError::Database)?;
+    let store = Arc::new(SqliteStore::open(options).await.map_err(StartError::Database)?);
     let guard = settings.guard()?;
     let connectors: [Arc<dyn Connector>; 3] = [
         Arc::new(Dummy),
@@ -133,9 +142,10 @@ async fn service(settings: &Settings, bound: std::net::SocketAddr) -> Result<Arc
     let layered = connectors
         .map(|connector| -> Arc<dyn Connector> { Arc::new(Layered::new(connector, LayerOptions::default())) });
     let (options, engine) = (settings.service(bound)?, settings.engine());
-    Service::start(Arc::new(store), Connectors::new(layered), options, engine, guard)
+    let service = Service::start(store.clone(), Connectors::new(layered), options, engine, guard)
         .await
-        .map_err(StartError::Database)
+        .map_err(StartError::Database)?;
+    Ok((service, store))
 }
 
 /// What the operating system asks of a service.
