@@ -63,7 +63,7 @@ async fn a_wrong_password_is_refused_and_a_missing_machine_is_waited_for() {
     let mut access = common::access(&nodes.nodes[0]);
     Ssh::wait(&guard(), &access, Duration::from_secs(30)).await.unwrap();
     access.login.password = Some(Secret::new("wrong"));
-    let error = Ssh::wait(&guard(), &access, Duration::from_secs(30)).await.unwrap_err();
+    let error = Ssh::wait(&guard(), &access, Duration::from_secs(8)).await.unwrap_err();
     assert!(matches!(error, SshError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("its password"), "{error}");
     access.addresses = vec![(nodes.nodes[0].ip, 1)];

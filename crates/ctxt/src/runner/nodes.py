@@ -11,7 +11,8 @@ import threading
 import time
 
 CONNECT = 10
-REFUSALS = 3
+REFUSALS = 5
+REFUSED = 5
 
 
 class Failed(Exception):
@@ -182,7 +183,7 @@ class Attendant:
                 try:
                     return self.try_all(address, told)
                 except Refused as error:
-                    refusals, last, pause = refusals + 1, str(error), 2
+                    refusals, last, pause = refusals + 1, str(error), REFUSED
                 except Unreached as error:
                     last = str(error)
             if refusals >= REFUSALS or time.monotonic() + pause >= until:

@@ -30,7 +30,11 @@ const LOGIN: Duration = Duration::from_secs(20);
 /// How long an address may be alone before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(300);
 /// Attempts with every credential refused, after which waiting ends: the machine is up and does not want us.
-const REFUSALS: u32 = 3;
+const REFUSALS: u32 = 5;
+/// Longest pause between attempts at a machine that does not answer.
+const SLOWEST: Duration = Duration::from_secs(1);
+/// Pause after a refusal. Accounts are made and keys put late in the boot; who asks too often may be shut out.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// Where and how to log in to a machine.
 #[derive(Clone, Debug)]
@@ -98,14 +102,13 @@ impl Ssh {
             };
             if matches!(error, SshError::Refused { .. }) {
                 refusals += 1;
-                // Accounts are made late in the boot: a refusal is given some time.
-                pause = Duration::from_secs(2);
+                pause = REFUSED;
             }
             if !error.is_temporary() || refusals >= REFUSALS || Instant::now() + pause >= deadline {
                 return Err(error);
             }
             sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
+            pause = (pause * 2).min(SLOWEST);
         }
     }
 
