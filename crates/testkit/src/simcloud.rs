@@ -82,6 +82,8 @@ pub struct Object {
     /// The request that made it.
     pub spec: String,
     listed_from: Instant,
+    /// Of a VM: whether it runs.
+    state: VmState,
 }
 
 struct World {
@@ -208,6 +210,7 @@ impl SimCloud {
             name: name.to_owned(),
             mark: mark.to_owned(),
             account: account.to_owned(),
+            state: VmState::Running,
             spec: String::new(),
             listed_from: Instant::now(),
         });
@@ -280,6 +283,7 @@ impl SimCloud {
             name,
             mark: mark.to_owned(),
             account: account.to_owned(),
+            state: VmState::Running,
             spec: wanted.frozen.as_str().to_owned(),
             listed_from: Instant::now() + self.options.lag,
         });
@@ -310,8 +314,17 @@ impl SimCloud {
         if ids.is_empty() { Gone::WasAbsent } else { Gone::Removed }
     }
 
-    fn has(&self, id: &str, account: &str) -> bool {
-        self.world().objects.get(id).is_some_and(|o| o.account == account)
+    /// The state of an object of this account.
+    fn state(&self, id: &str, account: &str) -> Option<VmState> {
+        let world = self.world();
+        world.objects.get(id).filter(|o| o.account == account).map(|o| o.state)
+    }
+
+    /// Changes it; answers whether there is such an object.
+    fn set_state(&self, id: &str, account: &str, state: VmState) -> bool {
+        let mut world = self.world();
+        let object = world.objects.get_mut(id).filter(|o| o.account == account);
+        object.map(|o| o.state = state).is_some()
     }
 
     fn found(&self, cx: &Cx, account: &str) -> Vec<Found> {
@@ -528,12 +541,12 @@ impl Connector for SimConnector {
         let ids = ids.to_vec();
         self.request(move |cloud| {
             let seen = |id: &String| {
-                if !cloud.has(id, &account) {
+                let Some(state) = cloud.state(id, &account) else {
                     return Seen::NotThere;
-                }
+                };
                 Seen::There(Box::new(Observed {
                     cloud_id: id.clone(),
-                    state: Some(VmState::Running),
+                    state: Some(state),
                     public_ips: Vec::new(),
                     private_ips: Vec::new(),
                     features: BTreeMap::new(),
@@ -555,16 +568,16 @@ impl Connector for SimConnector {
         let account = Self::check(cx)?;
         let cloud_id = cloud_id.to_owned();
         self.request(move |cloud| {
-            if !cloud.has(&cloud_id, &account) {
+            let state = match power {
+                Power::Stop => VmState::Stopped,
+                Power::Start | Power::Reboot => VmState::Running,
+            };
+            if !cloud.set_state(&cloud_id, &account, state) {
                 return Err(CloudError::not_applied(ErrorKind::NotFound, "no such VM"));
             }
             Ok(Observed {
                 cloud_id,
-                state: Some(if power == Power::Stop {
-                    VmState::Stopped
-                } else {
-                    VmState::Running
-                }),
+                state: Some(state),
                 public_ips: Vec::new(),
                 private_ips: Vec::new(),
                 features: BTreeMap::new(),
