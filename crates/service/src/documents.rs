@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How many texts are kept.
-const KEPT: usize = 4096;
+const KEPT: usize = 512;
 
 /// The cache.
 #[derive(Default)]

@@ -13,6 +13,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// How many places are remembered before those that say nothing any more are forgotten.
+const KEPT: usize = 4096;
+
 /// What a cloud said of a VM, and the row as it was when it was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -194,6 +197,9 @@ impl Refresher {
         if known.tried.get(&place).is_some_and(fresh) {
             return None;
         }
+        if known.tried.len() >= KEPT {
+            known.tried.retain(|_, at| fresh(at));
+        }
         known.tried.insert(place.clone(), time);
         let (done, flight) = watch::channel(false);
         known.flights.insert(place.clone(), flight.clone());
@@ -212,7 +218,12 @@ impl Refresher {
                 if changed && let Err(error) = engine.update(&infra, move |state| writes(state, &answers)).await {
                     tracing::debug!(%infra, %error, "what a cloud said could not be written");
                 }
-                this.lock().answered.insert(place.clone(), now());
+                let mut known = this.lock();
+                if known.answered.len() >= KEPT {
+                    let grace = millis(flow.options.grace);
+                    known.answered.retain(|_, at| now() - *at <= grace);
+                }
+                known.answered.insert(place.clone(), now());
             }
             this.lock().flights.remove(&place);
             let _ = done.send(true);

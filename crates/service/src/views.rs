@@ -9,7 +9,9 @@ use std::{
 };
 
 /// How many infrastructures are kept.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
+/// How many VMs of one.
+const KEPT_VMS: usize = 1024;
 
 struct Kept {
     seq: u64,
@@ -70,7 +72,7 @@ impl Views {
             seq: state.seq,
             vms: HashMap::new(),
         });
-        if of_infra.seq < state.seq {
+        if of_infra.seq < state.seq || of_infra.vms.len() >= KEPT_VMS {
             of_infra.seq = state.seq;
             of_infra.vms.clear();
         }
