@@ -179,3 +179,37 @@ async fn events_go_on_after_lost_connections_and_from_any_number() {
     let again = Told::all(&mut follow.into_master().follow(1, 5)).await;
     assert_eq!(again.events, all[5..]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_runner_died_begins_again_under_its_number() {
+    let Some(nodes) = Nodes::start(NodeImage::Ansible, 1, None) else {
+        return;
+    };
+    let mut spec = spec(&nodes, "died", document(&one(600)), &key(), 1);
+    let mut follow = launch(&spec).await.follow(1, 0);
+    let mut last = 0;
+    let error = loop {
+        match follow.next().await {
+            Ok(Some(event)) => {
+                last = event.seq;
+                if matches!(&event.kind, EventKind::Log { text, .. } if text.contains("TASK [Trace]")) {
+                    nodes.exec(0, "pkill -KILL -f '[r]unner.py run'");
+                }
+            }
+            Ok(None) => panic!("a run that was killed cannot finish"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, CtxtError::Vanished { number: 1, .. }), "{error}");
+    // The files of a run that was started stay as they are.
+    spec.document = std::sync::Arc::new(document(&one(0)));
+    nodes.exec(
+        0,
+        "sed -i 's/sleep 600/sleep 0/' /var/tmp/.im/died/runs/1/files/front.yml",
+    );
+    let mut follow = launch(&spec).await.follow(1, last);
+    let told = Told::all(&mut follow).await;
+    assert_eq!(told.events[0].seq, last + 1);
+    assert_eq!(told.ends(), [(0, true)]);
+    assert_eq!(nodes.exec(0, "pgrep -f '^sleep 600' || echo none"), "none");
+}
