@@ -207,6 +207,9 @@ fn accounts(events: &[Event], infra: &str) -> Accounts {
     {
         let account = accounts.entry((event.kind.clone(), event.name.clone())).or_default();
         match event.action.as_str() {
+            // Of a volume there is one per name. The daemon says again that it made it whenever somebody asks for it,
+            // the container that mounts it too.
+            "create" if event.kind == "volume" && account.made > account.removed => {}
             "create" => account.made += 1,
             "destroy" => account.removed += 1,
             _ => {}
@@ -236,6 +239,7 @@ mod tests {
                 "c1",
                 &json!({ "name": "im_i-1_front-0", "im.infra": "i-1" }),
             ),
+            event("volume", "create", "v1", &json!({ "driver": "local" })),
             event("volume", "create", "v1", &json!({ "driver": "local" })),
             event("volume", "mount", "v1", &json!({ "container": "c1" })),
             event("volume", "mount", "old", &json!({ "container": "c1" })),
