@@ -171,14 +171,19 @@ impl Engine {
     pub async fn wait(&self, operation: &OperationId) -> StoreResult<Operation> {
         let inner = &self.inner;
         let mut waiting = inner.await_operation(operation);
-        loop {
-            let row = inner
+        let read = || async {
+            inner
                 .store
                 .operation(operation)
                 .await?
                 .ok_or_else(|| StoreError::Missing {
                     what: format!("operation {operation}"),
-                })?;
+                })
+        };
+        let infra = read().await?.infra;
+        loop {
+            let owner = inner.active(&infra);
+            let row = read().await?;
             if row.state.is_final() || matches!(row.state, OpState::Stuck | OpState::WaitingCredentials) {
                 return Ok(without_contents(row));
             }
@@ -187,9 +192,11 @@ impl Engine {
                     ended = waiting.ended() => return Ok(without_contents(Operation::clone(&ended))),
                     () = tokio::time::sleep(inner.options.poll) => {}
                 }
-                // Whoever carries it out elsewhere cannot wake us.
-                if inner.active(&row.infra).is_none() {
-                    break;
+                // Whoever carries it out elsewhere cannot wake us, and an owner that was lost may have been so in the
+                // very commit that would have.
+                match (&owner, inner.active(&infra)) {
+                    (Some(before), Some(now)) if Arc::ptr_eq(before, &now) => {}
+                    _ => break,
                 }
             }
         }

@@ -308,11 +308,10 @@ async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
     for attempt in 0.. {
         world.speak_to(usize::try_from(dice.below(2)).unwrap());
         let id = format!("destroy{attempt}");
-        let state = world
-            .perform(&id, I, OpKind::Destroy, &ask(0, &[]))
-            .await
-            .unwrap()
-            .state;
+        let state = match world.perform(&id, I, OpKind::Destroy, &ask(0, &[])).await {
+            Ok(row) => row.state,
+            Err(error) => return with_history(&world, vec![error.to_string()]).await,
+        };
         if state == OpState::Done {
             break;
         }

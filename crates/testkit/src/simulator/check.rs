@@ -108,6 +108,8 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
             .and_then(|id| by_id.get(&(vm.cloud.id.as_str(), id)));
         match (vm.state, row) {
             (VmState::Failed, None) | (VmState::Running | VmState::Stopped, Some(_)) => {}
+            // The VM went, its disk was refused: the removal failed, and is asked for again.
+            (VmState::Running | VmState::Stopped, None) if refused => {}
             (state, row) => found.push(format!("VM {} is {state}, with resource {}", vm.id, row.is_some())),
         }
     }

@@ -10,7 +10,7 @@ use im_model::{
     ContextRun, Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, PLAN_FORMAT,
 };
 use im_ops::{Engine, EngineOptions};
-use im_store::{OperationFilter, Store, StoreResult};
+use im_store::{OperationFilter, Store, StoreError, StoreResult};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -206,6 +206,9 @@ impl World {
                 biased;
                 () = life.over() => {}
                 row = engine.wait(id) => return row,
+                () = tokio::time::sleep(Duration::from_hours(4)) => {
+                    return Err(StoreError::Database(format!("operation {id} never ends")));
+                }
             }
         }
     }
