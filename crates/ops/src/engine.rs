@@ -317,11 +317,10 @@ async fn renew(inner: Arc<Inner>) {
     loop {
         tokio::time::sleep(wait).await;
         let sent = Instant::now();
-        match inner
-            .store
-            .renew(&inner.options.instance, inner.options.lease_ms())
-            .await
-        {
+        let renewal = inner.store.renew(&inner.options.instance, inner.options.lease_ms());
+        // A database that does not answer is as good as one that refuses.
+        let renewed = tokio::time::timeout(pause, renewal).await;
+        match renewed.unwrap_or_else(|_| Err(StoreError::Database("no answer in time".to_owned()))) {
             Ok(()) => {
                 inner.renewed_at(sent);
                 wait = pause;

@@ -3,7 +3,7 @@
 
 use crate::{
     EngineOptions, Workflow,
-    actor::{self, Seed},
+    actor::{self, Seed, Signal},
     cache::Cache,
     owner::Owner,
 };
@@ -161,6 +161,25 @@ impl Inner {
             }
             tokio::time::sleep(self.options.poll).await;
         }
+    }
+
+    /// Tells whoever owns the infrastructure by now of an operation that was stored behind its back.
+    pub(crate) fn hand_over(self: &Arc<Self>, operation: Arc<Operation>) {
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let infra = operation.infra.clone();
+            {
+                // While it is held, nobody is in the middle of reading rows.
+                let gate = inner.gate(&infra);
+                let _guard = gate.lock().await;
+                if let Some(owner) = inner.active(&infra)
+                    && owner.signals.send(Signal::Inserted(operation)).is_ok()
+                {
+                    return;
+                }
+            }
+            inner.reclaim(infra).await;
+        });
     }
 
     /// The same, after a pause: it is ours, but could not be read.

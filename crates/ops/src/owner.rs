@@ -377,6 +377,13 @@ impl Writer {
                 return true;
             }
         };
+        if self.owner.dead.is_cancelled() {
+            // Replaced while this was under way: whoever replaced us may have read the rows before it was stored, and
+            // the permission that came back is theirs.
+            self.inner.hand_over(submission.operation);
+            let _ = reply.send(Ok(()));
+            return false;
+        }
         let Some(claim) = answer.claim else {
             // It is stored; whoever owns the infrastructure now will find it.
             self.inner.lose(&self.owner);

@@ -242,7 +242,10 @@ async fn with_history(world: &World, mut found: Vec<String>) -> Vec<String> {
     let infra = InfraId::from(I);
     let operations = world.store.operations(&infra, OperationFilter::All);
     for operation in operations.await.unwrap() {
-        found.push(format!("{} {:?} {:?}", operation.id, operation.state, operation.error));
+        found.push(format!(
+            "{} {:?} {:?} {:?} cancel {}",
+            operation.id, operation.kind, operation.state, operation.error, operation.cancel
+        ));
         for (id, step) in operation.plan.iter().flat_map(|p| p.steps.iter().enumerate()) {
             found.push(format!(
                 "  step {id} {:?} after {:?}: {:?}",
@@ -260,6 +263,7 @@ async fn with_history(world: &World, mut found: Vec<String>) -> Vec<String> {
 async fn adventure(seed: u64, settle: Duration) -> Vec<String> {
     let mut dice = Dice::new(seed);
     let mut world = some_world(seed, settle, &mut dice);
+    println!("{:?}", world.options());
     let mut made = u32::try_from(1 + dice.below(4)).unwrap();
     world.submit("create", I, OpKind::Create, &ask(made, &[])).await;
     for n in 0..dice.below(8) {

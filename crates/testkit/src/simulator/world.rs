@@ -90,6 +90,11 @@ impl World {
         }
     }
 
+    /// How it was made.
+    pub fn options(&self) -> &WorldOptions {
+        &self.options
+    }
+
     /// How many transactions there were.
     pub fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::SeqCst)
