@@ -390,9 +390,17 @@ impl Writer {
             let _ = reply.send(Ok(()));
             return false;
         };
+        let new = !answer.events.is_empty();
+        if claim.taken_over || answer.seq != self.working.seq + u64::from(new) {
+            // Somebody else has written meanwhile: what is in memory is not what is in the rows.
+            self.inner.publish(&self.owner.infra, answer.events);
+            self.inner.lose(&self.owner);
+            let _ = reply.send(Ok(()));
+            return false;
+        }
         self.fence = claim.fence;
         // A submission has events; none come back if it had been stored before.
-        if !answer.events.is_empty() {
+        if new {
             for write in &submission.writes {
                 apply(&mut self.working, write);
             }
