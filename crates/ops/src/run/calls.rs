@@ -239,7 +239,10 @@ impl Calls {
                         Err(_) => Err(late("delete", &cx)),
                     }
                 };
-                if result.is_err() || from.is_none() {
+                // What we knew by its id is not there. An earlier removal may have got so far, and a late call may have
+                // made another object since: only a search by the mark tells.
+                let by_mark = target.cloud_id.is_some() && matches!(result, Ok(Gone::WasAbsent));
+                if result.is_err() || (from.is_none() && !by_mark) {
                     return Answer::Absent { of, row, result };
                 }
                 // A call that was cut off may still land, and would make another object: it is gone now, and whatever
