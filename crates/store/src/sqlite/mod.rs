@@ -6,6 +6,7 @@
 
 mod apply;
 mod files;
+mod lists;
 mod prepare;
 mod read;
 mod rows_sql;
@@ -24,6 +25,7 @@ use files::{Files, TemporaryFolder};
 use im_model::{
     BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
 };
+use lists::Lists;
 use prepare::Prepared;
 use read::Reader;
 use sqlx::{
@@ -101,6 +103,7 @@ pub struct SqliteStore {
     jobs: mpsc::Sender<Job>,
     reader: Reader,
     stamp: Arc<AtomicU64>,
+    lists: Lists,
     path: PathBuf,
 }
 
@@ -194,6 +197,7 @@ impl SqliteStore {
             clock,
             jobs,
             stamp,
+            lists: Lists::default(),
             path,
         })
     }
@@ -385,7 +389,14 @@ impl Store for SqliteStore {
     }
 
     async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>> {
-        self.reader.list(owned).await
+        // Read before the rows: what is written meanwhile makes the copy old, never the other way round.
+        let stamp = self.stamp.load(Ordering::Acquire);
+        if let Some(rows) = self.lists.get(owned, stamp) {
+            return Ok(rows);
+        }
+        let rows = self.reader.list(owned).await?;
+        self.lists.put(owned, stamp, &rows);
+        Ok(rows)
     }
 
     fn list_stamp(&self) -> Option<u64> {

@@ -82,7 +82,7 @@ pub(super) struct Writer {
     pub(super) clock: Clock,
     pub(super) saved: i64,
     pub(super) texts: Texts,
-    /// Raised after each batch: see [`crate::Store::list_stamp`].
+    /// Raised after each batch that changes lists: see [`crate::Store::list_stamp`].
     pub(super) stamp: Arc<AtomicU64>,
     pub(super) files: Files,
 }
@@ -122,6 +122,7 @@ impl Writer {
 
     async fn write(&mut self, batch: Vec<Job>) {
         let alone = batch.len() == 1;
+        let lists = batch.iter().any(changes_lists);
         if let Err(e) = self.execute("BEGIN IMMEDIATE").await {
             let text = e.to_string();
             for job in batch {
@@ -162,7 +163,7 @@ impl Writer {
         }
         match self.execute("COMMIT").await {
             Ok(()) => {
-                self.stamp.fetch_add(1, Ordering::AcqRel);
+                self.stamp.fetch_add(u64::from(lists), Ordering::AcqRel);
                 for answer in done {
                     answer.send(None);
                 }
@@ -170,7 +171,7 @@ impl Writer {
             Err(e) => {
                 let text = e.to_string();
                 drop(self.execute("ROLLBACK").await);
-                self.stamp.fetch_add(1, Ordering::AcqRel);
+                self.stamp.fetch_add(u64::from(lists), Ordering::AcqRel);
                 let error = || StoreError::Uncertain(text.clone());
                 for answer in done {
                     answer.send(Some(&error));
@@ -230,6 +231,15 @@ impl Writer {
     async fn execute(&mut self, text: &'static str) -> StoreResult<()> {
         sqlx::query(text).execute(&mut self.conn).await.map_err(db)?;
         Ok(())
+    }
+}
+
+/// Whether the answer of a list may be another afterwards.
+fn changes_lists(job: &Job) -> bool {
+    match job {
+        Job::Submit(submission, _) => submission.prepared.saves(),
+        Job::Commit(_, prepared, _, _) => prepared.saves(),
+        _ => false,
     }
 }
 
