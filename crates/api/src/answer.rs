@@ -53,12 +53,18 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Answer {
 
 /// `{"name":value}`.
 pub(crate) fn member<T: Serialize>(name: &str, value: &T) -> Answer {
-    let mut map = serde_json::Map::with_capacity(1);
-    match serde_json::to_value(value) {
-        Ok(value) => map.insert(name.to_owned(), value),
-        Err(_) => map.insert(name.to_owned(), serde_json::Value::Null),
-    };
-    json(&map)
+    struct Member<'a, T>(&'a str, &'a T);
+    impl<T: Serialize> Serialize for Member<'_, T> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(self.0, self.1)])
+        }
+    }
+    json(&Member(name, value))
+}
+
+/// `{"name":…}` around what is JSON already; `name` needs no escape.
+pub(crate) fn written(name: &str, value: &str) -> Response {
+    with(JSON, format!("{{\"{name}\":{value}}}"))
 }
 
 /// A text, bare or as `{"name":"text"}`.

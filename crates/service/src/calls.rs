@@ -364,7 +364,7 @@ impl Service {
         }
         self.refresher.forget(infra);
         let row = Self::living(&outcome.state, vm)?;
-        let value = self.views.vm(&self.flow, &self.refresher, &outcome.state, row).await?;
+        let value = (*self.views.vm(&self.flow, &self.refresher, &outcome.state, row).await?).clone();
         Ok(Accepted {
             operation: Some(id),
             value,

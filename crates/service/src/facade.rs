@@ -3,7 +3,7 @@
 use im_model::{OpKind, OpState, OperationId, VmId, VmState};
 use im_radl::Document;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 /// Whether a caller waits for the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,40 @@ pub struct VmView {
     pub document: Document,
     /// Name of its system in `document`.
     pub system: String,
+    text: OnceLock<String>,
+    json: OnceLock<String>,
+}
+
+impl VmView {
+    /// From its parts.
+    pub fn new(id: VmId, system: String, document: Document) -> Self {
+        Self {
+            id,
+            document,
+            system,
+            text: OnceLock::new(),
+            json: OnceLock::new(),
+        }
+    }
+
+    /// Networks and system as canonical RADL. Made once: views are shared by all who read the same state.
+    pub fn text(&self) -> &str {
+        self.text.get_or_init(|| match self.document.system(&self.system) {
+            Some(system) => im_radl::print_vm(&self.document.networks, system),
+            None => im_radl::print(&self.document),
+        })
+    }
+
+    /// Networks and system as RADL-JSON, compact. Made once.
+    pub fn json(&self) -> &str {
+        self.json.get_or_init(|| {
+            let value = match self.document.system(&self.system) {
+                Some(system) => im_radl::vm_to_json(&self.document.networks, system),
+                None => im_radl::to_json(&self.document),
+            };
+            value.to_string()
+        })
+    }
 }
 
 /// An operation, for people and portals.

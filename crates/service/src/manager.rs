@@ -7,6 +7,7 @@ use im_auth::Caller;
 use im_model::{Credentials, Event, InfraId, OperationId, Power, VmId};
 use im_radl::Document;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The Infrastructure Manager. Every call checks, in this order: `BOOT_MODE`, the caller, the infrastructure, the VM.
 ///
@@ -81,7 +82,7 @@ pub trait Manager: Send + Sync + 'static {
     ) -> ServiceResult<Accepted<VmView>>;
 
     /// A VM: networks and its system, with states and addresses as of now.
-    async fn vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<VmView>;
+    async fn vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<Arc<VmView>>;
 
     /// One feature of a VM's system, in RADL-JSON form; `None`: it has none of that name.
     async fn vm_property(&self, caller: &Caller, infra: &InfraId, vm: VmId, name: &str)

@@ -67,13 +67,11 @@ impl Service {
     /// The infrastructure after a refresh of all its VMs.
     async fn refreshed(&self, caller: &Caller, infra: &InfraId, vm: Option<VmId>) -> ServiceResult<Arc<InfraState>> {
         let state = self.access(caller, infra).await?;
-        let wanted = state.vms.values().filter(|row| vm.is_none_or(|id| row.id == id));
-        if let Some(id) = vm {
-            Self::living(&state, id)?;
-        }
+        let one = vm.map(|id| Self::living(&state, id)).transpose()?;
+        let all = state.vms.values().take(if one.is_some() { 0 } else { usize::MAX });
         let asked = self
             .refresher
-            .refresh(&self.flow, &self.engine, caller.credentials(), &state, wanted)
+            .refresh(&self.flow, &self.engine, caller.credentials(), &state, all.chain(one))
             .await;
         if asked {
             self.access(caller, infra).await
@@ -87,7 +85,7 @@ impl Service {
         Ok(Views::states(&self.flow, &self.refresher, &state))
     }
 
-    pub(crate) async fn read_vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<VmView> {
+    pub(crate) async fn read_vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<Arc<VmView>> {
         let state = self.refreshed(caller, infra, Some(vm)).await?;
         let row = Self::living(&state, vm)?;
         self.views.vm(&self.flow, &self.refresher, &state, row).await

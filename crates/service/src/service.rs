@@ -167,7 +167,7 @@ impl Manager for Service {
         self.do_alter(caller, infra, vm, &document).await
     }
 
-    async fn vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<VmView> {
+    async fn vm(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<Arc<VmView>> {
         self.read_vm(caller, infra, vm).await
     }
 

@@ -36,7 +36,7 @@ impl Views {
         refresher: &Refresher,
         state: &InfraState,
         vm: &Vm,
-    ) -> ServiceResult<VmView> {
+    ) -> ServiceResult<Arc<VmView>> {
         let shown = states::shown(&state.infra, vm);
         let shown = refresher.believed(flow, &state.infra.id, vm, shown);
         let known = {
@@ -47,20 +47,16 @@ impl Views {
         if let Some((was, view)) = known
             && was == shown
         {
-            return Ok((*view).clone());
+            return Ok(view);
         }
         let base = flow.documents.base(&*flow.store, &vm.base).await?;
         let mut document = materialize::materialize(&base, vm, flow.naming(&vm.cloud.kind));
         if let Some(system) = document.system_mut(&vm.system) {
             system.features.set_text("state", shown.as_str());
         }
-        let view = Arc::new(VmView {
-            id: vm.id,
-            system: vm.system.clone(),
-            document,
-        });
+        let view = Arc::new(VmView::new(vm.id, vm.system.clone(), document));
         self.keep(state, vm.id, shown, &view);
-        Ok((*view).clone())
+        Ok(view)
     }
 
     fn keep(&self, state: &InfraState, vm: VmId, shown: VmState, view: &Arc<VmView>) {

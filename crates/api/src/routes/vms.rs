@@ -27,13 +27,10 @@ pub(crate) async fn info(call: Call) -> Answer {
         .vm(&caller, &call.infra(), vm)
         .await
         .map_err(within_or(PREFIX, "Error Getting VM info"))?;
-    let document = &view.document;
-    match (form, document.system(&view.system)) {
-        (Form::Own, Some(system)) => Ok(answer::text(im_radl::print_vm(&document.networks, system))),
-        (Form::Own, None) => Ok(answer::text(im_radl::print(document))),
-        (Form::Json, Some(system)) => answer::member("radl", &im_radl::vm_to_json(&document.networks, system)),
-        (Form::Json, None) => answer::member("radl", &im_radl::to_json(document)),
-    }
+    Ok(match form {
+        Form::Own => answer::text(view.text().to_owned()),
+        Form::Json => answer::written("radl", view.json()),
+    })
 }
 
 /// `PUT /infrastructures/<id>/vms/<vm>`.

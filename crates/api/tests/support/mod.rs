@@ -94,11 +94,7 @@ fn document(text: &str) -> Document {
 }
 
 fn view() -> VmView {
-    VmView {
-        id: VmId(0),
-        document: document(VM),
-        system: "front".to_owned(),
-    }
+    VmView::new(VmId(0), "front".to_owned(), document(VM))
 }
 
 fn short(document: &Document) -> String {
@@ -244,10 +240,10 @@ impl Manager for Fake {
         done(view())
     }
 
-    async fn vm(&self, _: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<VmView> {
+    async fn vm(&self, _: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<Arc<VmView>> {
         self.note(format!("vm({infra}, {vm})"));
         Fake::vm(self, infra, vm).await?;
-        Ok(view())
+        Ok(Arc::new(view()))
     }
 
     async fn vm_property(&self, _: &Caller, infra: &InfraId, vm: VmId, name: &str) -> ServiceResult<Option<Value>> {
