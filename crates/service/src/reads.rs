@@ -47,10 +47,7 @@ impl Service {
         };
         let rows = self.engine.store().list(&owned).await.map_err(|e| database(&e))?;
         let mut ids = Vec::with_capacity(rows.len());
-        for row in rows
-            .into_iter()
-            .filter(|row| !row.deleted && caller.may_access(&row.owners))
-        {
+        for row in rows.iter().filter(|row| !row.deleted && caller.may_access(&row.owners)) {
             if let Some(filter) = &filter {
                 let state = self.engine.snapshot(&row.id).await.map_err(|e| database(&e))?;
                 let Some(state) = state else { continue };
@@ -59,7 +56,7 @@ impl Service {
                     continue;
                 }
             }
-            ids.push(row.id);
+            ids.push(row.id.clone());
         }
         Ok(ids)
     }

@@ -87,8 +87,8 @@ pub trait Store: Send + Sync + 'static {
     async fn logs(&self, infra: &InfraId) -> StoreResult<BTreeMap<LogScope, String>>;
     /// A shared text.
     async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>>;
-    /// Infrastructures that are not deleted, newest saved first.
-    async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>>;
+    /// Infrastructures that are not deleted, newest saved first. Shared: clients ask for lists all the time.
+    async fn list(&self, owned: &Owned) -> StoreResult<Arc<[Listed]>>;
     /// A number that changes whenever the answer of [`Store::list`] may have: a list made after reading it is as good
     /// as a new one while it stays the same. `None`: cannot be told without asking.
     fn list_stamp(&self) -> Option<u64> {

@@ -400,8 +400,8 @@ async fn deleting_and_releasing_one_leaves_the_others() {
         .list(&Owned::All)
         .await
         .unwrap()
-        .into_iter()
-        .map(|row| row.id)
+        .iter()
+        .map(|row| row.id.clone())
         .collect();
     assert_eq!(left, [InfraId::from("c"), InfraId::from("a")]);
     for id in ["a", "c"] {
@@ -422,7 +422,7 @@ async fn lists_show_the_newest_saved_first() {
         create.infrastructure = Some(Arc::new(infrastructure(id, user, "pw")));
         store.submit(create).await.unwrap();
     }
-    let ids = |rows: Vec<im_store::Listed>| rows.into_iter().map(|r| r.id.as_str().to_owned()).collect::<Vec<_>>();
+    let ids = |rows: Arc<[im_store::Listed]>| rows.iter().map(|r| r.id.as_str().to_owned()).collect::<Vec<_>>();
     let by = |name: &str| Owned::By(vec![name.to_owned()]);
     assert_eq!(ids(store.list(&Owned::All).await.unwrap()), ["c", "b", "a"]);
     assert_eq!(ids(store.list(&by("ann")).await.unwrap()), ["c", "a"]);
@@ -461,7 +461,7 @@ async fn lists_show_the_newest_saved_first() {
     assert_eq!(ids(store.list(&Owned::All).await.unwrap()), ["c", "b"]);
     assert_eq!(ids(store.list(&by("bob")).await.unwrap()), ["b"]);
     assert!(store.load(&"a".into()).await.unwrap().unwrap().infra.deleted);
-    let listed = store.list(&by("bob")).await.unwrap().remove(0);
+    let listed = store.list(&by("bob")).await.unwrap()[0].clone();
     assert_eq!(listed.owners, infrastructure("b", "bob", "pw").owners);
 }
 

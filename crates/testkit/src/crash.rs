@@ -191,7 +191,7 @@ impl Store for CrashStore {
     async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>> {
         self.read(self.inner.blob(id)).await
     }
-    async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>> {
+    async fn list(&self, owned: &Owned) -> StoreResult<Arc<[Listed]>> {
         self.read(self.inner.list(owned)).await
     }
 }

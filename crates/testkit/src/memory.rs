@@ -378,7 +378,7 @@ impl Store for MemoryStore {
     async fn blob(&self, id: &BlobId) -> StoreResult<Option<Arc<str>>> {
         Ok(self.tables().blobs.get(id).cloned())
     }
-    async fn list(&self, _owned: &Owned) -> StoreResult<Vec<Listed>> {
+    async fn list(&self, _owned: &Owned) -> StoreResult<Arc<[Listed]>> {
         let tables = self.tables();
         let rows = tables.rows.iter().filter(|(_, row)| !row.state.infra.deleted);
         Ok(rows

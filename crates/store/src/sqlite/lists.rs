@@ -5,7 +5,7 @@
 use crate::{Listed, Owned};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Lists kept; when there are more, all are dropped.
@@ -17,8 +17,11 @@ const ROWS: usize = 1_000;
 type Whose = Option<Vec<String>>;
 
 /// Rows, and the stamp under which they were read.
+type Copied = (u64, Arc<[Listed]>);
+
+/// The lists that are kept.
 #[derive(Default)]
-pub(super) struct Lists(Mutex<HashMap<Whose, (u64, Vec<Listed>)>>);
+pub(super) struct Lists(Mutex<HashMap<Whose, Copied>>);
 
 fn key(owned: &Owned) -> Whose {
     match owned {
@@ -28,13 +31,13 @@ fn key(owned: &Owned) -> Whose {
 }
 
 impl Lists {
-    pub(super) fn get(&self, owned: &Owned, stamp: u64) -> Option<Vec<Listed>> {
+    pub(super) fn get(&self, owned: &Owned, stamp: u64) -> Option<Arc<[Listed]>> {
         let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, rows) = lists.get(&key(owned))?;
         (*at == stamp).then(|| rows.clone())
     }
 
-    pub(super) fn put(&self, owned: &Owned, stamp: u64, rows: &[Listed]) {
+    pub(super) fn put(&self, owned: &Owned, stamp: u64, rows: &Arc<[Listed]>) {
         if rows.len() > ROWS {
             return;
         }
@@ -42,6 +45,6 @@ impl Lists {
         if lists.len() >= LISTS {
             lists.clear();
         }
-        lists.insert(key(owned), (stamp, rows.to_vec()));
+        lists.insert(key(owned), (stamp, rows.clone()));
     }
 }

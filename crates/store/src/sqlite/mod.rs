@@ -388,13 +388,13 @@ impl Store for SqliteStore {
         self.reader.blob(id).await
     }
 
-    async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>> {
+    async fn list(&self, owned: &Owned) -> StoreResult<Arc<[Listed]>> {
         // Read before the rows: what is written meanwhile makes the copy old, never the other way round.
         let stamp = self.stamp.load(Ordering::Acquire);
         if let Some(rows) = self.lists.get(owned, stamp) {
             return Ok(rows);
         }
-        let rows = self.reader.list(owned).await?;
+        let rows: Arc<[Listed]> = self.reader.list(owned).await?.into();
         self.lists.put(owned, stamp, &rows);
         Ok(rows)
     }
