@@ -131,6 +131,25 @@ pub struct Operation {
     pub created: Millis,
 }
 
+impl Operation {
+    /// A request as it is stored: nothing has happened yet.
+    pub fn pending(id: OperationId, infra: InfraId, kind: OpKind, request: Arc<Value>, created: Millis) -> Self {
+        Self {
+            id,
+            infra,
+            kind,
+            plan_format: PLAN_FORMAT,
+            request,
+            resolved: None,
+            plan: None,
+            state: OpState::Pending,
+            cancel: false,
+            error: None,
+            created,
+        }
+    }
+}
+
 /// What a step belongs to. A unit that fails is undone alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

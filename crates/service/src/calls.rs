@@ -11,8 +11,8 @@ use crate::{
 use im_auth::Caller;
 use im_cloud::Draw as _;
 use im_model::{
-    Configured, ContextRun, InfraId, Infrastructure, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Power,
-    StepEventKind, VmId,
+    Configured, ContextRun, InfraId, Infrastructure, OpKind, OpState, Operation, OperationId, Power, StepEventKind,
+    VmId,
 };
 use im_radl::{Diagnostic, Document};
 use im_store::{InfraState, OperationFilter};
@@ -49,19 +49,9 @@ impl Service {
             credentials: (**caller.credentials()).clone(),
             what,
         };
-        Ok(Operation {
-            id: OperationId::from(Uuid::new_v4().to_string()),
-            infra: infra.clone(),
-            kind,
-            plan_format: PLAN_FORMAT,
-            request: request.to_value().map_err(|e| internal(&e))?,
-            resolved: None,
-            plan: None,
-            state: OpState::Pending,
-            cancel: false,
-            error: None,
-            created: now(),
-        })
+        let id = OperationId::from(Uuid::new_v4().to_string());
+        let request = request.to_value().map_err(|e| internal(&e))?;
+        Ok(Operation::pending(id, infra.clone(), kind, request, now()))
     }
 
     /// The infrastructure for a change: not one that is being destroyed.

@@ -64,11 +64,16 @@ impl Service {
     /// The infrastructure after a refresh of all its VMs.
     async fn refreshed(&self, caller: &Caller, infra: &InfraId, vm: Option<VmId>) -> ServiceResult<Arc<InfraState>> {
         let state = self.access(caller, infra).await?;
-        let one = vm.map(|id| Self::living(&state, id)).transpose()?;
-        let all = state.vms.values().take(if one.is_some() { 0 } else { usize::MAX });
+        let wanted = if let Some(id) = vm {
+            Self::living(&state, id)?;
+            state.vms.range(id..=id)
+        } else {
+            state.vms.range(..)
+        };
+        let rows = wanted.map(|(_, row)| row);
         let asked = self
             .refresher
-            .refresh(&self.flow, &self.engine, caller.credentials(), &state, all.chain(one))
+            .refresh(&self.flow, &self.engine, caller.credentials(), &state, rows)
             .await;
         if asked {
             self.access(caller, infra).await

@@ -10,7 +10,7 @@ use crate::{
     states::Next,
 };
 use im_ctxt::{DISABLED, DISABLED_VM};
-use im_model::{Configured, LogScope, OpKind, OpState, Operation, OperationId, PLAN_FORMAT, Unit, Vm, VmId, VmState};
+use im_model::{Configured, LogScope, OpKind, OpState, Operation, OperationId, Unit, Vm, VmId, VmState};
 use im_ops::{Change, Ending, Job, UnitOutcome};
 use im_radl::Document;
 use im_store::{InfraState, Write};
@@ -348,19 +348,15 @@ fn follow_on(job: &Job, request: &Request) -> Option<Arc<Operation>> {
         what: What::Configure { radl: None, only: None },
         ..request.clone()
     };
-    Some(Arc::new(Operation {
-        id: follow_on_id(&job.operation.id),
-        infra: job.operation.infra.clone(),
-        kind: OpKind::Configure,
-        plan_format: PLAN_FORMAT,
-        request: request.to_value().ok()?,
-        resolved: None,
-        plan: None,
-        state: OpState::Pending,
-        cancel: false,
-        error: None,
-        created: now(),
-    }))
+    let (id, infra) = (follow_on_id(&job.operation.id), job.operation.infra.clone());
+    let request = request.to_value().ok()?;
+    Some(Arc::new(Operation::pending(
+        id,
+        infra,
+        OpKind::Configure,
+        request,
+        now(),
+    )))
 }
 
 fn follow_on_id(id: &OperationId) -> OperationId {
