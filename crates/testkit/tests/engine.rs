@@ -2,41 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test says what it expects
 
+mod common;
+
+use common::{I, ask, block_on};
 use im_model::{EventBody, InfraId, OpKind, OpState, OperationId, ResourceKind, VmState};
 use im_ops::Engine;
 use im_store::{OperationFilter, Store};
 use im_testkit::{
     Fault, SimCloud, SimCloudOptions,
-    simulator::{Ask, World, WorldOptions, check},
+    simulator::{World, WorldOptions, check},
 };
 use std::{sync::Arc, time::Duration};
-
-const I: &str = "infra";
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    if let Ok(filter) = std::env::var("IM_SIM_TRACE") {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_test_writer()
-            .try_init();
-    }
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-fn ask(vms: u32, ids: &[u32]) -> Ask {
-    Ask {
-        vms,
-        clouds: vec!["a".into(), "b".into()],
-        ids: ids.to_vec(),
-        account: "x".into(),
-        boot_fails: Vec::new(),
-    }
-}
 
 fn instant() -> WorldOptions {
     WorldOptions {

@@ -2,45 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test says what it expects, and which schedule it runs
 
+mod common;
+
+use common::{I, ask, block_on};
 use im_model::{Idempotence, InfraId, OpKind, OpState};
 use im_store::{OperationFilter, Store};
 use im_testkit::{
     Dice, Fault, Mishap, SimCloudOptions,
-    simulator::{Ask, World, WorldOptions, check},
+    simulator::{World, WorldOptions, check},
 };
 use std::time::Duration;
-
-/// `IM_SIM_TRACE=im_ops=debug` shows what the engine says.
-fn trace() {
-    if let Ok(filter) = std::env::var("IM_SIM_TRACE") {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_test_writer()
-            .try_init();
-    }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    trace();
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-fn ask(vms: u32, ids: &[u32]) -> Ask {
-    Ask {
-        vms,
-        clouds: vec!["a".into(), "b".into()],
-        ids: ids.to_vec(),
-        account: "x".into(),
-        boot_fails: Vec::new(),
-    }
-}
-
-const I: &str = "infra";
 
 /// Create, add, remove, stop, configure, delete; whether each went well is told.
 async fn story(world: &mut World) -> Vec<OpState> {
