@@ -1,1 +1,3 @@
 //! TOSCA: parsing, validation and conversion to RADL. Pure: no IO.
+
+pub mod library;
