@@ -5,6 +5,8 @@
 //! answers differently the second time gains nothing. [`http::Client`] puts HTTP over such connections (TCP, TLS, Unix
 //! sockets) and follows redirects itself, each through the guard again.
 //!
+//! [`import::Importer`] is for the URLs that documents name: bounded content, public addresses only.
+//!
 //! Never here: environment proxies, connection reuse between calls (a stale connection would make it uncertain whether
 //! a request was sent), and fallbacks to unverified TLS.
 
@@ -13,6 +15,7 @@ mod allowed;
 mod error;
 mod guard;
 pub mod http;
+pub mod import;
 mod tls;
 
 pub use address::{AddressClass, classify};

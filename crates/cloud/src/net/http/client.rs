@@ -196,6 +196,7 @@ impl Client {
             status: head.status,
             headers: head.headers,
             body,
+            url: request.at(),
             host,
             idle: self.limits.idle,
             limit: self.limits.body,

@@ -132,6 +132,20 @@ impl Request {
         self
     }
 
+    /// Who is asked: host and port, or the socket.
+    pub fn host(&self) -> String {
+        self.origin.to_string()
+    }
+
+    /// The whole URL. May hold secrets: not for messages.
+    pub(super) fn at(&self) -> String {
+        match &self.origin {
+            Origin::Http { .. } => format!("http://{}{}", self.origin.authority(), self.path),
+            Origin::Https { .. } => format!("https://{}{}", self.origin.authority(), self.path),
+            Origin::Unix(_) => format!("{}{}", self.origin, self.path),
+        }
+    }
+
     /// What happens to redirects.
     #[must_use]
     pub fn redirects(mut self, redirects: Redirects) -> Self {

@@ -45,6 +45,7 @@ pub struct Streaming {
     /// Headers.
     pub headers: HeaderMap,
     pub(super) body: Incoming,
+    pub(super) url: String,
     pub(super) host: String,
     pub(super) idle: Duration,
     pub(super) limit: usize,
@@ -59,6 +60,16 @@ impl std::fmt::Debug for Streaming {
 }
 
 impl Streaming {
+    /// Who answered: host and port, or the socket.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What answered, after redirects. May hold secrets where the request's path did.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The next piece of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, NetError> {
         loop {
