@@ -22,6 +22,7 @@ mod merge;
 mod number;
 mod outports;
 mod parse;
+mod plan;
 mod print;
 mod rules;
 mod sink;
@@ -47,6 +48,10 @@ pub use limits::Limits;
 pub use number::{End, Interval, Number, Op, unit_factor};
 pub use outports::{ANYWHERE, OutPort, OutPortsError, PortRange, Protocol, parse_outports, print_outports};
 pub use parse::{Parsed, parse, parse_text, parse_text_with, parse_with};
+pub use plan::{
+    CloudShare, Difference, FeatureChange, MachineChange, Machines, PartChange, Plan, PlannedDisk, PlannedInterface,
+    PlannedNetwork, RunningVm, Step, StepItem, What, difference,
+};
 pub use print::{print, print_vm, writable};
 pub use span::{Origin, Span};
 pub use system::{Application, Applications, DataDisk, Interface, Login, NameDefaults, RequestedName};
