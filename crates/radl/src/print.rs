@@ -34,10 +34,18 @@ impl Display for Line<'_> {
 
 /// A single feature, as printed, for messages: without the values that nobody else should read.
 pub(crate) fn feature_line(name: &str, feature: &Feature) -> String {
-    if ["password", "private_key", "token", "secret", "proxy_key"]
-        .iter()
-        .any(|secret| name.contains(secret))
-    {
+    const SECRET: [&str; 9] = [
+        "password",
+        "private_key",
+        "token",
+        "secret",
+        "access_key",
+        "proxy_",
+        ".content",
+        "environment.variables",
+        "script",
+    ];
+    if SECRET.iter().any(|secret| name.contains(secret)) {
         return format!("{name} = ***");
     }
     Line(name, feature).to_string()

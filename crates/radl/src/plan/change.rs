@@ -139,7 +139,10 @@ pub fn difference(stored: &Document, running: &[RunningVm], change: &Document, r
         }
     }
     steps(stored, change, &mut found.steps);
-    let disabled = change.contextualize.as_ref().is_some_and(crate::Contextualize::is_empty);
+    let disabled = change
+        .contextualize
+        .as_ref()
+        .is_some_and(crate::Contextualize::is_empty);
     found.reconfigure = !disabled;
     found
 }

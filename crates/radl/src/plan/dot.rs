@@ -28,7 +28,9 @@ fn label(lines: &[String]) -> String {
 impl Plan {
     /// As a graph in the DOT language: networks, machines, and the steps of configuration in their order.
     pub fn to_dot(&self) -> String {
-        let mut out = String::from("graph infrastructure {\n  rankdir = TB;\n  node [fontname = \"sans-serif\", fontsize = 11];\n");
+        let mut out = String::from(
+            "graph infrastructure {\n  rankdir = TB;\n  node [fontname = \"sans-serif\", fontsize = 11];\n",
+        );
         if let Some(name) = &self.name {
             let _ = writeln!(out, "  label = {};", quoted(name));
         }
@@ -39,7 +41,10 @@ impl Plan {
             let colour = if network.public { "#cfe8ff" } else { "#e8e8e8" };
             let id = quoted(&format!("network {}", network.id));
             let text = label(&text);
-            let _ = writeln!(out, "  {id} [shape = ellipse, style = filled, fillcolor = \"{colour}\", label = {text}];");
+            let _ = writeln!(
+                out,
+                "  {id} [shape = ellipse, style = filled, fillcolor = \"{colour}\", label = {text}];"
+            );
         }
         for (n, machines) in self.machines.iter().enumerate() {
             let mut text = vec![format!("{} × {}", machines.system, machines.count)];
@@ -56,7 +61,11 @@ impl Plan {
         let mut before: Option<String> = None;
         for step in &self.steps {
             let mut text = vec![format!("step {}: {}", step.number, count(step.items.len(), "recipe"))];
-            text.extend(step.items.iter().map(|item| format!("{} on {}", item.configure, item.system)));
+            text.extend(
+                step.items
+                    .iter()
+                    .map(|item| format!("{} on {}", item.configure, item.system)),
+            );
             let id = quoted(&format!("step {}", step.number));
             let _ = writeln!(out, "  {id} [shape = note, label = {}];", label(&text));
             if let Some(before) = before {

@@ -248,6 +248,11 @@ fn names(system: &System, interface: usize) -> Vec<String> {
     let listed = format!("net_interface.{interface}.additional_dns_names");
     let listed = system.features.list(&listed).unwrap_or_default();
     for name in asked.into_iter().chain(more).chain(listed.iter().map(String::as_str)) {
+        // Of a dynamic name, what stands before the `@` is its secret.
+        let name = match name.split_once('@') {
+            Some((secret, name)) if secret.starts_with("dydns:") => name,
+            _ => name,
+        };
         if !name.is_empty() && !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }

@@ -53,7 +53,11 @@ impl Drawn {
             class,
             ..
         } = self;
-        let round = if *class == "network" || *class == "public" { 14 } else { 3 };
+        let round = if *class == "network" || *class == "public" {
+            14
+        } else {
+            3
+        };
         let _ = writeln!(
             out,
             "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"{round}\"/>"
@@ -61,7 +65,12 @@ impl Drawn {
         let mut line_y = y + PAD + FONT;
         for (n, line) in self.lines.iter().enumerate() {
             let head = if n == 0 { " class=\"head\"" } else { "" };
-            let _ = writeln!(out, "<text{head} x=\"{}\" y=\"{line_y}\">{}</text>", x + PAD, escaped(line));
+            let _ = writeln!(
+                out,
+                "<text{head} x=\"{}\" y=\"{line_y}\">{}</text>",
+                x + PAD,
+                escaped(line)
+            );
             line_y += LINE;
         }
     }
@@ -109,7 +118,10 @@ fn centre(row: &mut [Drawn], width: i32, own: i32) {
 }
 
 fn bottom(row: &[Drawn], otherwise: i32) -> i32 {
-    row.iter().map(|drawn| drawn.y + drawn.height).max().unwrap_or(otherwise)
+    row.iter()
+        .map(|drawn| drawn.y + drawn.height)
+        .max()
+        .unwrap_or(otherwise)
 }
 
 const STYLE: &str = "svg{background:#fff}text{font:13px ui-monospace,monospace;fill:#1b1f24}.head{font-weight:bold}\
@@ -139,7 +151,11 @@ impl Plan {
         let weight = |n: &usize| {
             let of = self.networks_of(*n);
             let sum: usize = of.iter().map(|(at, _)| *at).sum();
-            if of.is_empty() { usize::MAX } else { sum * 1000 / of.len() }
+            if of.is_empty() {
+                usize::MAX
+            } else {
+                sum * 1000 / of.len()
+            }
         };
         order.sort_by_key(weight);
         let mut machines: Vec<Drawn> = order
@@ -176,7 +192,11 @@ impl Plan {
         let title = self.name.as_deref().unwrap_or("infrastructure");
         let _ = writeln!(out, "<title>{}</title>\n<style>{STYLE}</style>", escaped(title));
         if let Some(name) = &self.name {
-            let _ = writeln!(out, "<text class=\"head\" x=\"{GAP}\" y=\"{GAP}\">{}</text>", escaped(&cut(name)));
+            let _ = writeln!(
+                out,
+                "<text class=\"head\" x=\"{GAP}\" y=\"{GAP}\">{}</text>",
+                escaped(&cut(name))
+            );
         }
         for (place, n) in order.iter().enumerate() {
             for (at, _) in self.networks_of(*n) {

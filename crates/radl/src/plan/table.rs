@@ -108,7 +108,11 @@ fn cloud_row(share: &CloudShare) -> [String; 9] {
     [
         share.cloud.clone().unwrap_or_else(|| "(chosen)".to_owned()),
         share.machines.to_string(),
-        if share.cpus > 0.0 { cpus(share.cpus) } else { String::new() },
+        if share.cpus > 0.0 {
+            cpus(share.cpus)
+        } else {
+            String::new()
+        },
         size(share.memory),
         some(share.gpus),
         volumes,
@@ -203,7 +207,10 @@ impl Display for Difference {
         for machines in &self.machines {
             let (sign, what) = match machines.what {
                 What::Added => ('+', count(machines.count, "machine")),
-                What::Removed => ('-', format!("{} {}", count(machines.count, "machine"), machines.vms.join(", "))),
+                What::Removed => (
+                    '-',
+                    format!("{} {}", count(machines.count, "machine"), machines.vms.join(", ")),
+                ),
                 What::Changed | What::Kept => (' ', format!("{} kept", count(machines.count, "machine"))),
             };
             let cloud = machines.cloud.as_ref().map(|c| format!(" at {c}")).unwrap_or_default();
@@ -223,7 +230,11 @@ impl Display for Difference {
                     What::Changed => '~',
                     What::Kept => '=',
                 };
-                let note = change.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+                let note = change
+                    .note
+                    .as_ref()
+                    .map(|note| format!(" ({note})"))
+                    .unwrap_or_default();
                 writeln!(f, "{sign} {kind} {}{note}", change.id)?;
                 for feature in &change.features {
                     match (&feature.old, &feature.new) {
