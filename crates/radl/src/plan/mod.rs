@@ -312,16 +312,14 @@ fn steps(document: &Document) -> Vec<Step> {
 fn clouds(document: &Document) -> Result<Vec<CloudShare>, Diagnostic> {
     let mut shares: Vec<CloudShare> = Vec::new();
     for group in document.groups(&BTreeMap::new())? {
-        let at = match shares.iter().position(|share| share.cloud == group.cloud) {
-            Some(at) => at,
-            None => {
-                shares.push(CloudShare {
-                    cloud: group.cloud.clone(),
-                    ..CloudShare::default()
-                });
-                shares.len() - 1
-            }
-        };
+        let known = shares.iter().position(|share| share.cloud == group.cloud);
+        let at = known.unwrap_or_else(|| {
+            shares.push(CloudShare {
+                cloud: group.cloud.clone(),
+                ..CloudShare::default()
+            });
+            shares.len() - 1
+        });
         let share = &mut shares[at];
         let mut together: Vec<String> = Vec::new();
         for (index, count) in &group.deploys {

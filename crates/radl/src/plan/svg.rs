@@ -114,7 +114,9 @@ fn place(row: &mut [Drawn], y: i32) -> i32 {
 
 fn centre(row: &mut [Drawn], width: i32, own: i32) {
     let shift = (width - own) / 2;
-    row.iter_mut().for_each(|drawn| drawn.x += shift);
+    for drawn in row {
+        drawn.x += shift;
+    }
 }
 
 fn bottom(row: &[Drawn], otherwise: i32) -> i32 {
@@ -227,6 +229,6 @@ impl Plan {
 fn edge(out: &mut String, network: &Drawn, machines: &Drawn) {
     let (x1, y1) = (network.middle(), network.y + network.height);
     let (x2, y2) = (machines.middle(), machines.y);
-    let half = (y1 + y2) / 2;
+    let half = i32::midpoint(y1, y2);
     let _ = writeln!(out, "<path d=\"M{x1} {y1}C{x1} {half} {x2} {half} {x2} {y2}\"/>");
 }

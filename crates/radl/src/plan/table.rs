@@ -12,7 +12,7 @@ impl Table {
     }
 
     fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.0.push(cells.to_vec());
+        self.0.push(cells.into());
     }
 }
 
@@ -66,13 +66,9 @@ fn machines_row(machines: &Machines) -> [String; 10] {
             format!("{} ({})", interface.network, details.join(", "))
         }
     });
-    let mut cloud = machines.cloud.clone().unwrap_or_default();
-    if let Some(zone) = &machines.zone {
-        cloud = format!("{cloud} zone {zone}").trim_start().to_owned();
-    }
-    if machines.spot {
-        cloud = format!("{cloud} spot").trim_start().to_owned();
-    }
+    let zone = machines.zone.as_ref().map(|zone| format!("zone {zone}"));
+    let spot = machines.spot.then(|| "spot".to_owned());
+    let cloud: Vec<String> = machines.cloud.clone().into_iter().chain(zone).chain(spot).collect();
     [
         machines.system.clone(),
         machines.count.to_string(),
@@ -83,7 +79,7 @@ fn machines_row(machines: &Machines) -> [String; 10] {
         disks.collect::<Vec<_>>().join(", "),
         networks.collect::<Vec<_>>().join(", "),
         machines.images.join(", "),
-        cloud,
+        cloud.join(" "),
     ]
 }
 
@@ -97,8 +93,9 @@ fn cpus(value: f64) -> String {
 }
 
 fn cloud_row(share: &CloudShare) -> [String; 9] {
-    let some = |number: i64| (number > 0).then(|| number.to_string()).unwrap_or_default();
-    let size = |number: i64| (number > 0).then(|| bytes(number)).unwrap_or_default();
+    let positive = |number: i64, text: fn(i64) -> String| if number > 0 { text(number) } else { String::new() };
+    let some = |number: i64| positive(number, |number| number.to_string());
+    let size = |number: i64| positive(number, bytes);
     let volumes = if share.volumes == 0 {
         String::new()
     } else {
