@@ -4,7 +4,7 @@
 
 use crate::{Origin, Span};
 use serde::Serialize;
-use std::{borrow::Cow, fmt, fmt::Write as _};
+use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,6 +30,9 @@ impl fmt::Display for Severity {
 pub struct Note {
     /// The remark.
     pub message: String,
+    /// The file that the place is in; none is the document itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
     /// Another place it speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
@@ -44,6 +47,9 @@ pub struct Diagnostic {
     pub code: Cow<'static, str>,
     /// What is wrong, in the contract's words where it has some, without the line.
     pub message: String,
+    /// The file that the place is in, by its URL; none is the document itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
     /// Where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
@@ -71,6 +77,7 @@ impl Diagnostic {
             severity,
             code: Cow::Borrowed(code),
             message: message.into(),
+            file: None,
             span: None,
             hint: None,
             notes: Vec::new(),
@@ -81,6 +88,13 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, place: impl Into<Origin>) -> Self {
         self.span = place.into().0;
+        self
+    }
+
+    /// In a file other than the document itself.
+    #[must_use]
+    pub fn in_file(mut self, file: Option<Arc<str>>) -> Self {
+        self.file = file;
         self
     }
 
@@ -96,6 +110,7 @@ impl Diagnostic {
     pub fn note(mut self, message: impl Into<String>, place: Origin) -> Self {
         self.notes.push(Note {
             message: message.into(),
+            file: None,
             span: place.0,
         });
         self
@@ -108,14 +123,32 @@ impl Diagnostic {
 
     /// The message with `Line N: ` before it where the line is known: what the API answers.
     pub fn line_message(&self) -> String {
-        match self.span {
-            Some(span) => format!("Line {}: {}", span.line, self.message),
-            None => self.message.clone(),
+        match (&self.file, self.span) {
+            (None, Some(span)) => format!("Line {}: {}", span.line, self.message),
+            (Some(file), Some(span)) => format!("{file}, line {}: {}", span.line, self.message),
+            (Some(file), None) => format!("{file}: {}", self.message),
+            (None, None) => self.message.clone(),
         }
     }
 
     /// As text for people: message, place, source line with the span underlined, notes, hint.
     pub fn render(&self, file: &str, source: &str, colours: Colours) -> String {
+        self.render_with(
+            |other| match other {
+                None => (file, source),
+                Some(other) => (other, ""),
+            },
+            colours,
+        )
+    }
+
+    /// The same, where places may be in several files: `source` tells the name and the text of one, the text empty if it
+    /// is not at hand; none is the document itself.
+    pub fn render_with<'a>(
+        &'a self,
+        source: impl Fn(Option<&'a str>) -> (&'a str, &'a str),
+        colours: Colours,
+    ) -> String {
         let mut out = String::new();
         let paint = Paint(colours);
         let colour = match self.severity {
@@ -129,8 +162,9 @@ impl Diagnostic {
             paint.with(colour, &head),
             paint.with(BOLD, &self.message)
         );
+        let (file, text) = source(self.file.as_deref());
         match self.span {
-            Some(span) => excerpt(&mut out, file, source, span, paint, colour),
+            Some(span) => excerpt(&mut out, file, text, span, paint, colour),
             None => {
                 let _ = writeln!(out, "  {} {file}", paint.with(BLUE, "-->"));
             }
@@ -138,7 +172,8 @@ impl Diagnostic {
         for note in &self.notes {
             let _ = writeln!(out, "{}: {}", paint.with(CYAN, "note"), note.message);
             if let Some(span) = note.span {
-                excerpt(&mut out, file, source, span, paint, CYAN);
+                let (file, text) = source(note.file.as_deref());
+                excerpt(&mut out, file, text, span, paint, CYAN);
             }
         }
         if let Some(hint) = &self.hint {
@@ -195,6 +230,9 @@ fn excerpt(out: &mut String, file: &str, source: &str, span: Span, paint: Paint,
     let _ = writeln!(out, "  {arrow} {file}:{}:{}", span.line, span.column);
     let start = (span.start as usize).min(source.len());
     let Some(before) = source.get(..start) else { return };
+    if source.is_empty() {
+        return;
+    }
     let first = before.rfind('\n').map_or(0, |at| at + 1);
     let line = source[first..].lines().next().unwrap_or_default();
     let lead = source[first..start].chars().count();

@@ -17,7 +17,7 @@ pub struct DeployGroup {
 impl Document {
     /// The deploys in groups; VMs without a private network are groups of their own. `homes` tells at which cloud
     /// private networks already are.
-    pub fn groups(&self, homes: &BTreeMap<String, String>) -> Result<Vec<DeployGroup>, Diagnostic> {
+    pub fn groups(&self, homes: &BTreeMap<String, String>) -> Result<Vec<DeployGroup>, Box<Diagnostic>> {
         let networks: HashMap<&str, bool> = self.networks.iter().map(|n| (n.id.as_str(), n.is_public())).collect();
         let private_of: HashMap<&str, BTreeSet<&str>> = self
             .systems
@@ -45,7 +45,7 @@ impl Document {
         group: Building<'_>,
         homes: &BTreeMap<String, String>,
         finished: &mut Vec<DeployGroup>,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         let members: Vec<(usize, &Deploy)> = group
             .deploys
             .iter()
@@ -83,7 +83,9 @@ impl Document {
                     let message = "Two deployments in the same private network cannot go to different clouds";
                     let error = Diagnostic::error(codes::SAME_CLOUD, format!("{message}: {because}, {says}"));
                     let error = error.at(if at.0.is_some() { at } else { *before });
-                    return Err(error.hint("name one cloud, or give the systems different private networks"));
+                    return Err(Box::new(
+                        error.hint("name one cloud, or give the systems different private networks"),
+                    ));
                 }
                 Some(_) => {}
                 None => cloud = Some((wanted, says, at)),

@@ -1,7 +1,7 @@
 //! Finds what somebody may have meant.
 
 /// The name nearest to `written`, if one is near enough: letter case aside, at most a third of it differs.
-pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     let most = (lower.chars().count() / 3).clamp(1, 4);
     names

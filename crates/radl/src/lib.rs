@@ -42,6 +42,7 @@ pub use explain::{PAGES, Page, explain};
 pub use feature::{Conflict, Entry, Feature, Features, MergeError, Missing, Soft};
 pub use format::format_text;
 pub use grouping::DeployGroup;
+pub use hints::nearest;
 pub use json::{parse_json, parse_json_with, to_ansible_json, to_json, vm_to_json};
 pub use lex::is_ident;
 pub use limits::Limits;
@@ -53,5 +54,6 @@ pub use plan::{
     PlannedNetwork, RunningVm, Step, StepItem, What, difference,
 };
 pub use print::{print, print_vm, writable};
+pub use sink::Sink;
 pub use span::{Origin, Span};
 pub use system::{Application, Applications, DataDisk, Interface, Login, NameDefaults, RequestedName};

@@ -4,7 +4,7 @@ use crate::{Diagnostic, codes};
 
 /// Findings, errors and warnings counted apart.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub struct Sink {
     found: Vec<Diagnostic>,
     most: usize,
     errors: usize,
@@ -12,7 +12,8 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn new(most: usize) -> Self {
+    /// Takes `most` errors, and as many warnings; at least one.
+    pub fn new(most: usize) -> Self {
         Self {
             found: Vec::new(),
             most: most.max(1),
@@ -21,7 +22,8 @@ impl Sink {
         }
     }
 
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    /// Adds a finding, or only counts it.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
         let count = if diagnostic.is_error() {
             &mut self.errors
         } else {
@@ -33,24 +35,25 @@ impl Sink {
         }
     }
 
-    pub(crate) fn errors(&self) -> usize {
+    /// How many errors were found.
+    pub fn errors(&self) -> usize {
         self.errors
     }
 
     /// Whether more errors than are shown were found: looking for others is of no use.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.errors > self.most
     }
 
     /// Everything found, in the order of the text.
-    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+    pub fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|d| d.span.map_or(u32::MAX, |span| span.start));
         self.unsorted_rest();
         self.found
     }
 
     /// Everything found, in the order it was found.
-    pub(crate) fn finish_unsorted(mut self) -> Vec<Diagnostic> {
+    pub fn finish_unsorted(mut self) -> Vec<Diagnostic> {
         self.unsorted_rest();
         self.found
     }

@@ -9,7 +9,13 @@ fn found(text: &str) -> Vec<Diagnostic> {
     let parsed = parse(text);
     let mut all = parsed.diagnostics;
     all.extend(check(&parsed.document));
-    all.extend(parsed.document.groups(&std::collections::BTreeMap::new()).err());
+    all.extend(
+        parsed
+            .document
+            .groups(&std::collections::BTreeMap::new())
+            .err()
+            .map(|error| *error),
+    );
     all.extend(
         parsed
             .document

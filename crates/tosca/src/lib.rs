@@ -1,3 +1,25 @@
-//! TOSCA: parsing, validation and conversion to RADL. Pure: no IO.
+//! TOSCA: parsing, validation and conversion to RADL. Pure: no IO, no clock, no randomness.
+//!
+//! [`yaml`] reads and writes values with their places. [`Files`] holds what a document refers to. A [`Template`] is a
+//! document after validation.
 
+// Until `load` uses all of it.
+#![allow(dead_code, unused_imports)]
+
+mod codes;
+mod files;
+pub mod functions;
 pub mod library;
+mod limits;
+mod load;
+mod source;
+pub mod template;
+pub mod types;
+pub mod yaml;
+
+pub use codes::ALL as CODES;
+pub use files::{Embedded, Fetched, File, Files, Wanted, Why};
+pub use limits::Limits;
+pub use source::{FileId, Place, Source, Sources};
+pub use template::{NodeTemplate, Template};
+pub use yaml::{Entry, Mapping, Node, Value};

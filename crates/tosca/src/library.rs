@@ -7,6 +7,8 @@
 //!
 //! Never fetches anything.
 
+use std::sync::LazyLock;
+
 const NORMATIVE: &str = include_str!("../types/normative.yaml");
 const MEC: &str = include_str!("../types/mec.yaml");
 const NFV: &str = include_str!("../types/nfv.yaml");
@@ -84,6 +86,19 @@ pub fn embedded(url: &str) -> Option<&'static str> {
                     .is_some_and(|path| path == shelf.path)
         })
         .map(|shelf| shelf.text)
+}
+
+/// The same, read once for all documents.
+pub(crate) fn embedded_file(url: &str) -> Option<crate::File> {
+    static FILES: LazyLock<Vec<(&'static str, crate::File)>> = LazyLock::new(|| {
+        SHELVES
+            .iter()
+            .map(|shelf| (shelf.text, crate::File::new(shelf.text)))
+            .collect()
+    });
+    let text = embedded(url)?;
+    let (_, file) = FILES.iter().find(|(known, _)| std::ptr::eq(*known, text))?;
+    Some(file.clone())
 }
 
 /// The addresses that [`embedded`] answers, in the form that most documents use.
