@@ -154,7 +154,7 @@ pub struct CloudShare {
 
 impl Plan {
     /// Of a document that was parsed and checked. Fails where the document's machines cannot be placed.
-    pub fn of(document: &Document) -> Result<Self, Diagnostic> {
+    pub fn of(document: &Document) -> Result<Self, Box<Diagnostic>> {
         Ok(Self {
             name: document.name().map(str::to_owned),
             machines: machines(document),
@@ -309,7 +309,7 @@ fn steps(document: &Document) -> Vec<Step> {
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of machines.
-fn clouds(document: &Document) -> Result<Vec<CloudShare>, Diagnostic> {
+fn clouds(document: &Document) -> Result<Vec<CloudShare>, Box<Diagnostic>> {
     let mut shares: Vec<CloudShare> = Vec::new();
     for group in document.groups(&BTreeMap::new())? {
         let known = shares.iter().position(|share| share.cloud == group.cloud);
