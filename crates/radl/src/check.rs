@@ -16,7 +16,8 @@ pub fn check(document: &Document) -> Vec<Diagnostic> {
     check_with(document, &Limits::default())
 }
 
-/// Checks a document, within bounds.
+/// Checks a document, telling at most as many findings as the bounds say. What it may ask for was looked at when it
+/// was read ([`Document::too_many_vms`]).
 pub fn check_with(document: &Document, limits: &Limits) -> Vec<Diagnostic> {
     let ids = |ids: &mut dyn Iterator<Item = &str>| ids.map(str::to_owned).collect::<HashSet<_>>();
     let mut checker = Checker {
@@ -36,11 +37,6 @@ pub fn check_with(document: &Document, limits: &Limits) -> Vec<Diagnostic> {
     }
     checker.duplicates("system", document.systems.iter().map(|s| (s.name.as_str(), s.at)));
     checker.duplicates("network", document.networks.iter().map(|n| (n.id.as_str(), n.at)));
-    let vms = document.vm_count();
-    if vms > limits.vms {
-        let message = format!("Too many VMs: {vms}, {} are the most", limits.vms);
-        checker.sink.push(Diagnostic::error(codes::LIMIT, message));
-    }
     warn::look(document, &mut checker.sink);
     checker.sink.finish_unsorted()
 }
@@ -67,7 +63,7 @@ impl Checker {
                 && let Feature::Text(_, text) = &entry.feature
             {
                 match outports::parse_outports(text) {
-                    Ok(ports) => warn::ports(&ports, entry.at, &mut self.sink),
+                    Ok(ports) => warn::ports(text, &ports, entry.at, &mut self.sink),
                     Err(error) => {
                         let error = Diagnostic::error(codes::OUTPORTS, format!("Invalid value of `outports`: {error}"));
                         self.sink.push(
@@ -184,6 +180,14 @@ impl Checker {
     }
 
     fn dense(&mut self, prefix: &str, seen: &BTreeSet<u64>, features: &Features, at: Origin) {
+        if prefix == "disk." && seen.first() == Some(&1) && seen.last() == Some(&(seen.len() as u64)) {
+            let place = first_of(features, "disk.1.").unwrap_or(at);
+            let message = "The data disks are described, but not the boot disk, disk 0";
+            let warning = Diagnostic::warning(codes::RELAXED, message).at(place);
+            self.sink
+                .push(warning.hint("say something of `disk.0.`, its image for example"));
+            return;
+        }
         let missing = seen.iter().enumerate().find(|(n, number)| *n as u64 != **number);
         if let Some((n, number)) = missing {
             let place = first_of(features, &format!("{prefix}{number}.")).unwrap_or(at);
@@ -211,11 +215,9 @@ impl Checker {
             }
             (Feature::Number(interval), Kind::Number | Kind::Integer) => self.number_value(name, interval, at, rule),
             (Feature::Groups(groups), Kind::Group) => {
-                for group in groups.values() {
-                    for (inner, entry) in group.entries() {
-                        if let Some(rule) = rules::of_application(inner) {
-                            self.feature(inner, entry, &rule);
-                        }
+                for (inner, entry) in groups.values().flat_map(Features::entries) {
+                    if let Some(rule) = rules::of_application(inner) {
+                        self.feature(inner, entry, &rule);
                     }
                 }
             }
@@ -334,6 +336,9 @@ impl Checker {
         let place = place_in(text, configure.recipe_at, &error);
         let message = format!("Error parsing YAML: {}", error.message);
         let mut found = Diagnostic::error(codes::YAML, message).at(place);
+        if text.lines().any(|line| line.trim() == "@end") {
+            found = found.hint("the recipe holds an indented `@end`: to end it, write `@end` at the first column");
+        }
         if configure.recipe_at.0.is_none() {
             found.message = format!(
                 "{} (line {} of recipe `{}`)",

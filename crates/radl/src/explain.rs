@@ -89,8 +89,8 @@ pub const PAGES: &[Page] = &[
         codes::OPEN_RECIPE,
         "recipe without end",
         "A recipe goes from `@begin` to a line that begins with `@end`, at its first column. An indented `@end` is a line of\n\
-         the recipe.",
-        "configure a (\n@begin\n- tasks: []\n  @end\n)",
+         the recipe, except where nothing else can end it.",
+        "configure a (\n@begin\n- tasks: []\n)",
         "configure a (\n@begin\n- tasks: []\n@end\n)",
     ),
     page(
@@ -322,15 +322,18 @@ pub const PAGES: &[Page] = &[
     page(
         codes::RELAXED,
         "accepted, though not everywhere",
-        "The original service refuses this. Do without it if the document is for both.",
+        "The original service refuses this: documents of comments or of a description alone, architectures other than\n\
+         i386 and x86_64, data disks without a word on the boot disk, an indented `@end`. Do without it if the document is\n\
+         for both.",
         "system a (cpu.arch = 'arm64')",
         "system a (cpu.arch = 'x86_64')",
     ),
     page(
         codes::SUSPICIOUS,
         "surely not what was meant",
-        "It is allowed, but its meaning is hardly the one intended: a port above 65535, a fraction of a VM, a boolean where\n\
-         JSON should have \"yes\" or \"no\".",
+        "It is allowed, but its meaning is hardly the one intended: a port above 65535, a side behind a range of ports, which\n\
+         nobody reads, a fraction of a VM, an unknown tool, in JSON a boolean instead of \"yes\" or \"no\", or a member that\n\
+         stands twice.",
         "network net (outports = '99999')",
         "network net (outports = '9999')",
     ),

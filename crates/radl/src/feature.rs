@@ -417,7 +417,12 @@ fn add_to(
             Ok(())
         }
         (there, new) => {
-            if *there == new {
+            let same = match (&*there, &new) {
+                // How versions are compared does not make another one of them.
+                (Feature::Text(_, there), Feature::Text(_, new)) => there == new,
+                (there, new) => there == new,
+            };
+            if same {
                 return Ok(());
             }
             let same_kind = !matches!(

@@ -55,8 +55,9 @@ impl From<&Value> for Node {
     }
 }
 
-/// Reads one JSON value.
-pub(crate) fn read(text: &str, nesting: usize) -> Result<Node, Box<Diagnostic>> {
+/// Reads one JSON value. Errors that leave no doubt about what was meant are told, at most so many, and read over;
+/// after another one there is no value.
+pub(crate) fn read(text: &str, nesting: usize, most: usize) -> (Option<Node>, Vec<Diagnostic>) {
     let mut reader = Reader {
         text,
         at: 0,
@@ -64,13 +65,18 @@ pub(crate) fn read(text: &str, nesting: usize) -> Result<Node, Box<Diagnostic>> 
         column_at: 0,
         column: 1,
         left: nesting,
+        found: Vec::new(),
+        most: most.max(1),
     };
-    let node = reader.value()?;
-    reader.blank();
-    if reader.at < text.len() {
-        return Err(reader.fail("text follows the end of the document"));
+    let node = reader.whole();
+    let mut found = reader.found;
+    match node {
+        Ok(node) => (Some(node), found),
+        Err(last) => {
+            found.push(*last);
+            (None, found)
+        }
     }
-    Ok(node)
 }
 
 struct Reader<'a> {
@@ -80,6 +86,8 @@ struct Reader<'a> {
     column_at: usize,
     column: u32,
     left: usize,
+    found: Vec<Diagnostic>,
+    most: usize,
 }
 
 type Read<T> = Result<T, Box<Diagnostic>>;
@@ -105,11 +113,41 @@ impl Reader<'_> {
         Box::new(Diagnostic::error(codes::JSON, format!("Syntax error in JSON: {what}")).at(span))
     }
 
+    fn whole(&mut self) -> Read<Node> {
+        let node = self.value()?;
+        self.blank()?;
+        if self.at < self.text.len() {
+            return Err(self.fail("text follows the end of the document"));
+        }
+        Ok(node)
+    }
+
+    /// Tells an error and goes on, unless there were too many.
+    fn over(&mut self, what: &str) -> Read<()> {
+        let error = self.fail(what);
+        self.tell(error)
+    }
+
+    fn tell(&mut self, error: Box<Diagnostic>) -> Read<()> {
+        if self.found.iter().filter(|d| d.is_error()).count() >= self.most {
+            return Err(error);
+        }
+        self.found.push(*error);
+        Ok(())
+    }
+
+    fn begins_value(&self) -> bool {
+        matches!(
+            self.peek(),
+            Some(b'{' | b'[' | b'"' | b'\'' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+        )
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn blank(&mut self) {
+    fn blank(&mut self) -> Read<()> {
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' | b'\r' => self.at += 1,
@@ -119,21 +157,31 @@ impl Reader<'_> {
                     self.column_at = self.at;
                     self.column = 1;
                 }
+                b'#' => self.comment()?,
+                b'/' if self.text[self.at..].starts_with("//") => self.comment()?,
                 _ => break,
             }
         }
+        Ok(())
+    }
+
+    fn comment(&mut self) -> Read<()> {
+        self.over("JSON has no comments")?;
+        let rest = &self.text[self.at..];
+        self.at += rest.find('\n').unwrap_or(rest.len());
+        Ok(())
     }
 
     fn value(&mut self) -> Read<Node> {
-        self.blank();
+        self.blank()?;
         let start = self.at;
         let place = self.span(start, start);
         let value = match self.peek() {
             Some(b'{') => self.nested(Self::object)?,
             Some(b'[') => self.nested(Self::array)?,
-            Some(b'"') => Json::Text(self.string()?),
+            Some(b'"' | b'\'') => Json::Text(self.string()?),
             Some(b'-' | b'0'..=b'9') => Json::Number(self.number()?),
-            Some(b'a'..=b'z') => self.literal()?,
+            Some(b'a'..=b'z' | b'A'..=b'Z') => self.literal()?,
             None => return Err(self.fail("the document ends where a value was expected")),
             _ => return Err(self.fail("a value was expected")),
         };
@@ -164,72 +212,100 @@ impl Reader<'_> {
 
     fn array(&mut self) -> Read<Json> {
         let mut values = Vec::new();
-        self.blank();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(Json::Array(values));
-        }
-        loop {
+        self.blank()?;
+        while self.peek() != Some(b']') {
             values.push(self.value()?);
-            self.blank();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(Json::Array(values));
+            self.separator(b']', "`,` or `]` was expected")?;
+        }
+        self.at += 1;
+        Ok(Json::Array(values))
+    }
+
+    /// What stands behind a value: a comma, or the end.
+    fn separator(&mut self, end: u8, expected: &str) -> Read<()> {
+        self.blank()?;
+        match self.peek() {
+            Some(b',') => {
+                let comma = self.span(self.at, self.at + 1);
+                self.at += 1;
+                self.blank()?;
+                if self.peek() == Some(end) {
+                    let message = format!("Syntax error in JSON: a comma before `{}`", char::from(end));
+                    self.tell(Box::new(Diagnostic::error(codes::JSON, message).at(comma)))?;
                 }
-                _ => return Err(self.fail("`,` or `]` was expected")),
+                Ok(())
             }
+            Some(byte) if byte == end => Ok(()),
+            // What follows is clearly the next one.
+            _ if self.begins_value() => self.over(&format!("{expected}: is a comma missing before this?")),
+            _ => Err(self.fail(expected)),
         }
     }
 
     fn object(&mut self) -> Read<Json> {
         let mut members = IndexMap::new();
-        self.blank();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(Json::Object(members));
-        }
-        loop {
-            self.blank();
-            if self.peek() != Some(b'"') {
-                return Err(self.fail("the name of a member, in double quotes, was expected"));
-            }
-            let name = self.string()?;
-            self.blank();
-            if self.peek() != Some(b':') {
-                return Err(self.fail("`:` was expected"));
-            }
-            self.at += 1;
-            let value = self.value()?;
-            members.insert(name, value);
-            self.blank();
+        self.blank()?;
+        while self.peek() != Some(b'}') {
+            let start = self.at;
+            let place = self.span(start, start);
+            let name = match self.peek() {
+                Some(b'"' | b'\'') => self.string()?,
+                _ => return Err(self.fail("the name of a member, in double quotes, was expected")),
+            };
+            let place = Span {
+                end: small(self.at),
+                ..place
+            };
+            self.blank()?;
             match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
+                Some(b':') => self.at += 1,
+                Some(b'=') => {
+                    self.over("`:` was expected")?;
                     self.at += 1;
-                    return Ok(Json::Object(members));
                 }
-                _ => return Err(self.fail("`,` or `}` was expected")),
+                _ => return Err(self.fail("`:` was expected")),
             }
+            let value = self.value()?;
+            if members.contains_key(&name) && self.found.len() < 2 * self.most {
+                let message = format!("Member `{name}` stands here twice: the last one counts");
+                self.found
+                    .push(Diagnostic::warning(codes::SUSPICIOUS, message).at(place));
+            }
+            members.insert(name, value);
+            self.separator(b'}', "`,` or `}` was expected")?;
         }
+        self.at += 1;
+        Ok(Json::Object(members))
     }
 
     fn string(&mut self) -> Read<String> {
         let bytes = self.text.as_bytes();
         let start = self.at;
+        let quote = bytes.get(start).copied().unwrap_or(b'"');
+        if quote == b'\'' {
+            self.over("strings stand between double quotes")?;
+        }
         let mut end = start + 1;
+        let mut raw = None;
         loop {
             match bytes.get(end) {
-                Some(b'"') => break,
+                Some(byte) if *byte == quote => break,
                 Some(b'\\') => end += 2,
                 Some(0..0x20) => {
-                    self.at = end;
-                    return Err(self.fail("a line end or another control character stands in a string: write it `\\n`"));
+                    raw = raw.or(Some(end));
+                    end += 1;
                 }
                 Some(_) => end += 1,
                 None => return Err(self.fail("the string that begins here has no end")),
             }
+        }
+        if let Some(at) = raw {
+            return self.raw_string(at, start + 1, end);
+        }
+        if quote == b'\'' {
+            let text = self.text.get(start + 1..end).unwrap_or_default().replace("\\'", "'");
+            self.at = end + 1;
+            return Ok(text);
         }
         let Some(literal) = self.text.get(start..=end) else {
             return Err(self.fail("the string that begins here has no end"));
@@ -241,6 +317,21 @@ impl Reader<'_> {
             }
             Err(_) => Err(self.fail("the string that begins here holds an escape that does not exist")),
         }
+    }
+
+    /// A string with line ends in it, as they are.
+    fn raw_string(&mut self, control: usize, from: usize, to: usize) -> Read<String> {
+        self.at = control;
+        let line_end = self.peek() == Some(b'\n');
+        self.over("a line end or another control character stands in a string: write it `\\n`")?;
+        let text = self.text.get(from..to).unwrap_or_default();
+        if line_end || text.contains('\n') {
+            self.line += small(text.matches('\n').count());
+            self.column = 1;
+            self.column_at = from + text.rfind('\n').map_or(0, |at| at + 1);
+        }
+        self.at = to + 1;
+        Ok(text.to_owned())
     }
 
     fn number(&mut self) -> Read<Number> {
@@ -275,6 +366,17 @@ impl Reader<'_> {
             ("null", Json::Null),
         ] {
             if rest.starts_with(name) {
+                self.at += name.len();
+                return Ok(value);
+            }
+        }
+        for (name, value, right) in [
+            ("True", Json::Bool(true), "true"),
+            ("False", Json::Bool(false), "false"),
+            ("None", Json::Null, "null"),
+        ] {
+            if rest.starts_with(name) {
+                self.over(&format!("`{name}` is written `{right}`"))?;
                 self.at += name.len();
                 return Ok(value);
             }

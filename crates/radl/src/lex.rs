@@ -109,6 +109,39 @@ pub(crate) struct Lexer<'a> {
     pub(crate) depth: u32,
     /// Comments met, if they are wanted.
     pub(crate) comments: Option<Vec<Span>>,
+    /// Where the next `@end` and the next `@begin` at a first column stand, found out once for all recipes before them.
+    next_end: Landmark,
+    next_begin: Landmark,
+}
+
+/// The next occurrence of a text: sought anew only once it has been passed, so that many seekers cost one search.
+#[derive(Default)]
+struct Landmark {
+    sought: bool,
+    at: Option<usize>,
+}
+
+impl Landmark {
+    fn after(&mut self, from: usize, what: &str, text: &str) -> Option<usize> {
+        let passed = self.at.is_some_and(|at| at < from);
+        if !self.sought || passed {
+            self.sought = true;
+            self.at = text[from..].find(what).map(|at| from + at);
+        }
+        self.at
+    }
+}
+
+/// The first line that begins with blanks and `@end`: where the line begins, and where the `@` stands.
+fn indented_end(region: &str) -> Option<(usize, usize)> {
+    region.match_indices('\n').find_map(|(line_end, _)| {
+        let line = &region[line_end + 1..];
+        let rest = line.trim_start_matches([' ', '\t']);
+        let blanks = line.len() - rest.len();
+        let after = rest.strip_prefix("@end")?;
+        let ends = blanks > 0 && !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        ends.then_some((line_end + 1, line_end + 1 + blanks))
+    })
 }
 
 fn begins_ident(byte: u8) -> bool {
@@ -150,6 +183,8 @@ impl<'a> Lexer<'a> {
             column: 1,
             depth: 0,
             comments: None,
+            next_end: Landmark::default(),
+            next_begin: Landmark::default(),
         }
     }
 
@@ -157,6 +192,19 @@ impl<'a> Lexer<'a> {
         self.text
             .get(span.start as usize..span.end as usize)
             .unwrap_or_default()
+    }
+
+    /// The text in double quotes, on one line, whose first word is at `word`.
+    pub(crate) fn double_quoted(&self, word: Span) -> Option<Span> {
+        let start = (word.start as usize).checked_sub(1)?;
+        let inner = self.text.get(start..)?.strip_prefix('"')?;
+        let len = inner.find(['"', '\n'])?;
+        inner[len..].starts_with('"').then(|| Span {
+            start: small(start),
+            end: small(start + len + 2),
+            line: word.line,
+            column: word.column.saturating_sub(1),
+        })
     }
 
     fn span(&mut self, start: usize, end: usize) -> Span {
@@ -335,28 +383,46 @@ impl<'a> Lexer<'a> {
                 span: begin,
             };
         }
-        let Some(found) = rest.find("\n@end") else {
-            let mut missing = Diagnostic::error(codes::OPEN_RECIPE, "Syntax error: `@begin` without `@end`").at(begin);
-            let indented = rest.lines().find(|line| line.trim_start().starts_with("@end"));
-            missing = missing.hint(match indented {
-                Some(_) => "`@end` ends a recipe only at the first column of a line; here it is indented",
-                None => "end the recipe with a line that begins with `@end`",
-            });
-            sink.push(missing);
-            self.pass(self.text.len());
-            return Token {
-                tok: Tok::End,
-                span: begin,
-            };
+        let proper = self.next_end.after(begins, "\n@end", self.text);
+        let next = self.next_begin.after(begins, "\n@begin", self.text);
+        // A line that begins with `@begin` is in no YAML: before it an indented `@end` can only be meant as an end, and
+        // so it can where no other one follows. Anywhere else it is text, as it always was.
+        let indented = match (proper, next) {
+            (Some(end), None) => (end, false),
+            (Some(end), Some(next)) => (end.min(next), next < end),
+            (None, Some(next)) => (next, true),
+            (None, None) => (self.text.len(), true),
         };
-        let end = begins + found + 1;
+        let indented = match indented {
+            (to, true) => indented_end(&self.text[begins..to]).map(|(line, at)| (begins + line, begins + at)),
+            _ => None,
+        };
+        let (end, at) = match (indented, proper) {
+            (Some(found), _) => found,
+            (None, Some(found)) => (found + 1, found + 1),
+            (None, None) => {
+                let missing = Diagnostic::error(codes::OPEN_RECIPE, "Syntax error: `@begin` without `@end`").at(begin);
+                sink.push(missing.hint("end the recipe with a line that begins with `@end`"));
+                self.pass(self.text.len());
+                return Token {
+                    tok: Tok::End,
+                    span: begin,
+                };
+            }
+        };
         self.pass(begins);
         let span = Span {
-            end: small(end),
+            end: small(at),
             ..self.span(begins, begins)
         };
-        self.pass(end);
-        self.at = end + "@end".len();
+        self.pass(at);
+        if indented.is_some() {
+            let place = self.span(at, at + "@end".len());
+            let message = "An indented `@end` ends the recipe here; elsewhere it is a line of the recipe";
+            let warning = Diagnostic::warning(codes::RELAXED, message).at(place);
+            sink.push(warning.hint("begin the line with `@end`"));
+        }
+        self.at = at + "@end".len();
         Token {
             tok: Tok::Recipe(&self.text[begins..end]),
             span,

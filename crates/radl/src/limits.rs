@@ -28,5 +28,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The deepest nesting that may be allowed: reading and printing take a bit of the stack for each level.
+    pub const DEEPEST: usize = 256;
+
+    /// For what was read within bounds before and stored: none, so that a bound that was lowered since, or had been
+    /// raised, does not lose it.
+    pub fn stored() -> Self {
+        Self {
+            bytes: usize::MAX,
+            nesting: Self::DEEPEST,
+            list: usize::MAX,
+            vms: usize::MAX,
+            diagnostics: 50,
+        }
+    }
+}
+
 /// The longest value that may be left to chance.
 pub(crate) const LONGEST_RANDOM: usize = 4096;

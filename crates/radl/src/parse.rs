@@ -62,13 +62,43 @@ pub fn parse_text_with(text: &str, limits: &Limits) -> Parsed {
     let mut parser = Parser::new(text, limits);
     parser.document();
     let document = parser.builder.finish();
-    if document == (Document::default()) && parser.sink.errors() == 0 && !text.trim().is_empty() {
-        let message = "The document holds nothing but comments";
-        parser.sink.push(Diagnostic::warning(codes::RELAXED, message));
+    if parser.sink.errors() == 0 && !text.trim().is_empty() {
+        parser.sink.extend(relaxed_sentences(&document));
     }
+    parser.sink.extend(document.too_many_vms(limits));
     Parsed {
         document,
         diagnostics: parser.sink.finish(),
+    }
+}
+
+/// A document without a sentence but a description, which the original has no use for.
+fn relaxed_sentences(document: &Document) -> Option<Diagnostic> {
+    let described = Document {
+        description: document.description.clone(),
+        ..Document::default()
+    };
+    if *document != described {
+        return None;
+    }
+    Some(match &document.description {
+        None => Diagnostic::warning(codes::RELAXED, "The document holds nothing but comments"),
+        Some(description) => {
+            Diagnostic::warning(codes::RELAXED, "The document holds nothing but a description").at(description.at)
+        }
+    })
+}
+
+impl Document {
+    /// The error of a document that asks for more VMs than it may.
+    pub fn too_many_vms(&self, limits: &Limits) -> Option<Diagnostic> {
+        let vms = self.vm_count();
+        (vms > limits.vms).then(|| {
+            let message = format!("Too many VMs: {vms}, {} are the most", limits.vms);
+            let largest = self.deploys.iter().max_by_key(|deploy| deploy.count());
+            let place = largest.map_or(Origin(None), |deploy| deploy.at);
+            Diagnostic::error(codes::LIMIT, message).at(place)
+        })
     }
 }
 
@@ -150,8 +180,9 @@ impl<'a, 'l> Parser<'a, 'l> {
         let mut error = if tok == Tok::End {
             let message = format!("Syntax error: the document ends where {expected} was expected");
             let mut error = Diagnostic::error(codes::SYNTAX, message);
-            if let Some(open) = self.open.last() {
-                error = error.note("this parenthesis is not closed", Origin::from(*open));
+            match self.open.last() {
+                Some(open) => error = error.note("this parenthesis is not closed", Origin::from(*open)),
+                None => error = error.note("the last word is here", Origin::from(self.last)),
             }
             error
         } else {
@@ -324,7 +355,7 @@ impl<'a, 'l> Parser<'a, 'l> {
     fn deploy(&mut self) -> Step<()> {
         let start = self.take().span;
         let (system, _) = self.ident("the name of the system to deploy")?;
-        let (number, mut end) = self.number("how many VMs to deploy")?;
+        let (number, mut end) = self.number("the number of VMs to deploy")?;
         let cloud = match self.ahead.tok {
             Tok::Ident(cloud) => {
                 end = self.take().span;
@@ -392,6 +423,14 @@ impl<'a, 'l> Parser<'a, 'l> {
             all.max_time = self.number("a number of seconds")?.0;
         }
         self.open()?;
+        if self.context_items(&mut all).is_err() {
+            self.end_of_items()?;
+        }
+        self.builder.contextualize(all);
+        Ok(())
+    }
+
+    fn context_items(&mut self, all: &mut Contextualize) -> Step<()> {
         while self.is_word(Word::Option) {
             self.option(&mut all.options)?;
         }
@@ -402,9 +441,25 @@ impl<'a, 'l> Parser<'a, 'l> {
         if self.is_word(Word::Option) {
             return Err(self.unexpected("`system` or `)`: options come before the items"));
         }
-        self.close("`option`, `system` or `)`")?;
-        self.builder.contextualize(all);
-        Ok(())
+        self.close("`option`, `system` or `)`")
+    }
+
+    /// Skips to the end of a contextualize: words that begin items begin sentences elsewhere.
+    fn end_of_items(&mut self) -> Step<()> {
+        loop {
+            match self.ahead.tok {
+                Tok::Close => {
+                    self.open.pop();
+                    self.take();
+                    return Ok(());
+                }
+                Tok::End => return Err(Broken),
+                Tok::Word(Word::System | Word::Configure) => {}
+                Tok::Word(word) if word.begins() => return Err(Broken),
+                _ => {}
+            }
+            self.take();
+        }
     }
 
     fn option(&mut self, options: &mut Features) -> Step<()> {
@@ -580,12 +635,21 @@ impl<'a, 'l> Parser<'a, 'l> {
                 self.take();
                 Ok(Feature::Text(op, String::new()))
             }
-            Tok::Ident(name) => {
-                let hint = format!("strings are written between single quotes: `'{name}'`");
-                Err(self.unexpected_with("a value: a number, a string or a list", Some(hint)))
-            }
+            Tok::Ident(_) | Tok::Word(_) => Err(self.unquoted()),
             _ => Err(self.unexpected("a value: a number, a string or a list")),
         }
+    }
+
+    /// A value that is a word: in double quotes, or in none.
+    fn unquoted(&mut self) -> Broken {
+        let span = self.ahead.span;
+        let quoted = self.lexer.double_quoted(span);
+        self.ahead.span = quoted.unwrap_or(span);
+        let written = self.lexer.text_of(self.ahead.span).trim_matches('"');
+        let hint = format!("strings are written between single quotes: `'{}'`", shorten(written));
+        let broken = self.unexpected_with("a value: a number, a string or a list", Some(hint));
+        self.ahead.span = span;
+        broken
     }
 
     fn list(&mut self, op: Op) -> Step<Feature> {

@@ -182,6 +182,20 @@ pub(crate) const NETWORK: &[&str] = &[
     "proxy_key",
 ];
 
+/// Features of Ansible hosts that somebody reads.
+pub(crate) const ANSIBLE: &[&str] = &[
+    "host",
+    "credentials.username",
+    "credentials.password",
+    "credentials.private_key",
+];
+
+/// Features of applications that somebody reads.
+pub(crate) const APPLICATION: &[&str] = &["name", "version", "path", "preinstalled"];
+
+/// Options of contextualization that somebody reads.
+pub(crate) const OPTION: &[&str] = &["ansible_version"];
+
 /// Features of systems that somebody reads; `N` stands for a number, `*` at the end for anything.
 pub(crate) const SYSTEM: &[&str] = &[
     "instance_name",

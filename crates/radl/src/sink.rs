@@ -35,6 +35,11 @@ impl Sink {
         }
     }
 
+    /// Adds findings, in their order.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// How many errors were found.
     pub fn errors(&self) -> usize {
         self.errors
@@ -47,6 +52,7 @@ impl Sink {
 
     /// Everything found, in the order of the text.
     pub fn finish(mut self) -> Vec<Diagnostic> {
+        self.without_echoes();
         self.found.sort_by_key(|d| d.span.map_or(u32::MAX, |span| span.start));
         self.unsorted_rest();
         self.found
@@ -56,6 +62,25 @@ impl Sink {
     pub fn finish_unsorted(mut self) -> Vec<Diagnostic> {
         self.unsorted_rest();
         self.found
+    }
+
+    /// Leaves out warnings of skipped characters at or in what a syntax error shows anyway.
+    fn without_echoes(&mut self) {
+        let shown: Vec<_> = self
+            .found
+            .iter()
+            .filter(|d| d.code == codes::SYNTAX)
+            .filter_map(|d| d.span)
+            .collect();
+        self.found.retain(|d| {
+            let echo = d.code == codes::SKIPPED
+                && d.span
+                    .is_some_and(|at| shown.iter().any(|error| at.end >= error.start && at.start <= error.end));
+            if echo {
+                self.warnings -= 1;
+            }
+            !echo
+        });
     }
 
     fn unsorted_rest(&mut self) {

@@ -2,7 +2,8 @@
 
 use crate::{
     Configure, Diagnostic, Document, Features, Number, Origin, OutPort, Recipe, codes, hints,
-    rules::{NETWORK, SYSTEM, is_known, numberless},
+    merge::APPLICATIONS,
+    rules::{ANSIBLE, APPLICATION, NETWORK, OPTION, SYSTEM, is_known, numberless},
     sink::Sink,
 };
 use std::collections::HashSet;
@@ -10,13 +11,16 @@ use std::collections::HashSet;
 /// Looks for it.
 pub(crate) fn look(document: &Document, sink: &mut Sink) {
     for network in &document.networks {
-        unknown_features("network", NETWORK, &network.features, sink);
+        unknown_features("feature", " of a network", NETWORK, &network.features, sink);
+    }
+    for host in &document.ansible {
+        unknown_features("feature", " of an Ansible host", ANSIBLE, &host.features, sink);
     }
     for system in &document.systems {
-        unknown_features("system", SYSTEM, &system.features, sink);
-        for soft in system.features.softs() {
-            unknown_features("system", SYSTEM, &soft.features, sink);
-        }
+        of_system(&system.features, sink);
+    }
+    if let Some(all) = &document.contextualize {
+        unknown_features("option", "", OPTION, &all.options, sink);
     }
     unused_networks(document, sink);
     unused_configures(document, sink);
@@ -42,9 +46,32 @@ pub(crate) fn look(document: &Document, sink: &mut Sink) {
     }
 }
 
-/// Ports that do not exist.
-pub(crate) fn ports(ports: &[OutPort], at: Origin, sink: &mut Sink) {
-    for port in ports {
+fn of_system(features: &Features, sink: &mut Sink) {
+    unknown_features("feature", " of a system", SYSTEM, features, sink);
+    for application in features.groups(APPLICATIONS) {
+        unknown_features("feature", " of an application", APPLICATION, application, sink);
+    }
+    for soft in features.softs() {
+        of_system(&soft.features, sink);
+    }
+}
+
+/// Ports and addresses that do not exist, and what is written for nothing. The entries of the text are those read.
+pub(crate) fn ports(text: &str, ports: &[OutPort], at: Origin, sink: &mut Sink) {
+    for (entry, port) in text.split(',').zip(ports) {
+        if let Some(message) = ignored_side(entry, port) {
+            let warning = Diagnostic::warning(codes::SUSPICIOUS, message).at(at);
+            sink.push(
+                warning.hint("a range is opened as it is, the same outside and in the VM; leave the other side out"),
+            );
+        }
+        if !is_range_of_addresses(&port.cidr) {
+            let message = format!("`{}` is no range of addresses", port.cidr);
+            let warning = Diagnostic::warning(codes::SUSPICIOUS, message).at(at);
+            sink.push(
+                warning.hint("four numbers up to 255, joined by `.`, and the length of their common part, up to 32"),
+            );
+        }
         let highest = port.remote.last.max(port.remote.first).max(port.local.last);
         if highest > 65_535 {
             let message = format!("There is no port {highest}: 65535 is the highest");
@@ -57,12 +84,35 @@ pub(crate) fn ports(ports: &[OutPort], at: Origin, sink: &mut Sink) {
     }
 }
 
-fn unknown_features(class: &str, catalogue: &[&str], features: &Features, sink: &mut Sink) {
+/// Of an entry with a range the other side is not read, and of a range behind a port only its first one.
+fn ignored_side(entry: &str, port: &OutPort) -> Option<String> {
+    let sides = entry
+        .strip_prefix(&port.cidr)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or(entry);
+    let (_, local) = sides.split_once('-')?;
+    if port.range {
+        return Some(format!("In `{entry}` nobody reads `{local}`, which follows a range"));
+    }
+    let first = port.local.first;
+    local
+        .contains(':')
+        .then(|| format!("In `{entry}` only port {first} of the range `{local}` is used"))
+}
+
+fn is_range_of_addresses(cidr: &str) -> bool {
+    cidr.split_once('/').is_some_and(|(address, length)| {
+        let octets: Vec<_> = address.split('.').map(str::parse::<u8>).collect();
+        octets.len() == 4 && octets.iter().all(Result::is_ok) && length.parse::<u8>().is_ok_and(|bits| bits <= 32)
+    })
+}
+
+fn unknown_features(noun: &str, of: &str, catalogue: &[&str], features: &Features, sink: &mut Sink) {
     for (name, entry) in features.entries() {
         if is_known(catalogue, name) {
             continue;
         }
-        let message = format!("Nobody reads the feature `{name}` of a {class}");
+        let message = format!("Nobody reads the {noun} `{name}`{of}");
         let mut warning = Diagnostic::warning(codes::UNKNOWN_FEATURE, message).at(entry.at);
         let near = hints::nearest(&numberless(name), catalogue.iter().copied());
         warning.hint = near.map(|near| format!("did you mean `{}`?", numbered(near, name)));

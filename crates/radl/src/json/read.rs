@@ -32,13 +32,16 @@ pub fn parse_json_with(text: &str, limits: &Limits) -> Parsed {
     };
     if !text.trim().is_empty() {
         // An aspect, its softs and their items are levels of their own.
-        match json_syntax::read(text, 2 + 3 * limits.nesting) {
-            Ok(node) => reader.document(node),
-            Err(error) => reader.sink.push(*error),
+        let (node, found) = json_syntax::read(text, 2 + 3 * limits.nesting, limits.diagnostics);
+        reader.sink.extend(found);
+        if let Some(node) = node {
+            reader.document(node);
         }
     }
+    let document = reader.builder.finish();
+    reader.sink.extend(document.too_many_vms(limits));
     Parsed {
-        document: reader.builder.finish(),
+        document,
         diagnostics: reader.sink.finish(),
     }
 }
@@ -411,6 +414,13 @@ impl Reader<'_> {
             }
             Json::Text(text) => Some(self.string(op, text, at)),
             Json::Array(values) => self.array(name, values, at),
+            Json::Object(members) if !members.contains_key("class") && name.ends_with(".applications") => {
+                let message =
+                    format!("Invalid operator of `{name}`: it is one object where an array of them is expected");
+                let error = Diagnostic::error(codes::OPERATOR, message).at(at);
+                self.sink.push(error.hint("put `[` and `]` around it"));
+                Some(Feature::group(self.features(members)))
+            }
             Json::Object(mut members) => {
                 // A nested aspect is no more than its features.
                 if matches!(members.get("class").map(|node| &node.value), Some(Json::Text(_))) {
