@@ -18,7 +18,7 @@ mod using;
 use im_radl::{Diagnostic, Document, check, parse, print};
 
 /// Everything found in a document, in either form; only what reading it finds where it cannot be read.
-pub fn findings(text: &str) -> Vec<Diagnostic> {
+pub(crate) fn findings(text: &str) -> Vec<Diagnostic> {
     let parsed = parse(text);
     if !parsed.is_ok() {
         return parsed.diagnostics;
@@ -28,7 +28,7 @@ pub fn findings(text: &str) -> Vec<Diagnostic> {
 
 /// The codes of what was found, each once, in order; without warnings of features nobody reads and of what is not
 /// used, which small examples are full of.
-pub fn codes(text: &str) -> String {
+pub(crate) fn codes(text: &str) -> String {
     let mut codes: Vec<String> = findings(text).into_iter().map(|d| d.code.into_owned()).collect();
     codes.retain(|code| !["R0903", "R0904", "R0905"].contains(&code.as_str()));
     codes.sort();
@@ -37,7 +37,7 @@ pub fn codes(text: &str) -> String {
 }
 
 /// Rows of a rule, a document and the codes that are found in it.
-pub fn table(rows: &[(&str, &str, &str)]) {
+pub(crate) fn table(rows: &[(&str, &str, &str)]) {
     let wrong: Vec<String> = rows
         .iter()
         .filter_map(|(rule, text, expected)| {
@@ -49,7 +49,7 @@ pub fn table(rows: &[(&str, &str, &str)]) {
 }
 
 /// Rows of a rule, features of a system, and the codes.
-pub fn system_table(rows: &[(&str, &str, &str)]) {
+pub(crate) fn system_table(rows: &[(&str, &str, &str)]) {
     let rows: Vec<_> = rows
         .iter()
         .map(|(rule, features, codes)| (*rule, format!("system a ({features})"), *codes))
@@ -62,27 +62,27 @@ pub fn system_table(rows: &[(&str, &str, &str)]) {
 }
 
 /// The document, which must be acceptable.
-pub fn read(text: &str) -> Document {
+pub(crate) fn read(text: &str) -> Document {
     let error = im_radl::first_error(&findings(text));
     assert_eq!(error, None, "{text}");
     parse(text).document
 }
 
 /// The features of system `a`, as printed.
-pub fn of_system(features: &str) -> String {
+pub(crate) fn of_system(features: &str) -> String {
     let document = read(&format!("system a ({features})"));
     document.systems[0].features.to_string()
 }
 
 /// Rows of a rule, features of a system and how they are printed.
-pub fn printed(rows: &[(&str, &str, &str)]) {
+pub(crate) fn printed(rows: &[(&str, &str, &str)]) {
     for (rule, features, expected) in rows {
         assert_eq!(of_system(features), *expected, "{rule}");
     }
 }
 
 /// That a document comes back from both forms as it is.
-pub fn round_trips(text: &str) {
+pub(crate) fn round_trips(text: &str) {
     let document = read(text);
     let once = print(&document);
     assert_eq!(parse(&once).document, document, "{once}");
