@@ -3,9 +3,6 @@
 //! [`yaml`] reads and writes values with their places. [`Files`] holds what a document refers to. A [`Template`] is a
 //! document after validation.
 
-// Until `load` uses all of it.
-#![allow(dead_code, unused_imports)]
-
 mod codes;
 mod files;
 pub mod functions;
@@ -16,11 +13,14 @@ mod mirror;
 mod source;
 pub mod template;
 pub mod types;
+pub mod units;
+mod validate;
 pub mod yaml;
 
 pub use codes::ALL as CODES;
 pub use files::{Embedded, Fetched, File, Files, Wanted, Why};
 pub use limits::Limits;
+pub use load::{LoadOptions, Loaded, load, read};
 pub use mirror::{Mirror, MirrorError, MirrorRefusal, Mirrors, Redirected};
 pub use source::{FileId, Place, Source, Sources};
 pub use template::{NodeTemplate, Template};

@@ -97,6 +97,21 @@ impl Sources {
         finding
     }
 
+    /// Says which file a finding is in that knows its place there, and how one comes to that file.
+    #[must_use]
+    pub fn locate_in(&self, finding: Diagnostic, file: FileId) -> Diagnostic {
+        match finding.span {
+            Some(span) => {
+                let mut notes = finding.notes.clone();
+                for note in &mut notes {
+                    note.file = note.file.take().or_else(|| self.name_of(file));
+                }
+                self.locate(Diagnostic { notes, ..finding }, Place { file, span })
+            }
+            None => finding.in_file(self.name_of(file)),
+        }
+    }
+
     /// A remark at a place.
     pub fn note(&self, message: impl Into<String>, place: Place) -> Note {
         Note {

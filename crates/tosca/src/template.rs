@@ -4,7 +4,7 @@
 //! Never fetches, evaluates or converts anything.
 
 use crate::{
-    Mapping, Node, Place,
+    Mapping, Node, Place, Sources,
     types::{Definitions, Interfaces, PropertyDefinition, TypeLibrary},
 };
 use indexmap::IndexMap;
@@ -40,6 +40,8 @@ pub struct Template {
     pub raw: Node,
     /// Every type that its nodes can have.
     pub types: TypeLibrary,
+    /// The files that places speak of.
+    pub sources: Arc<Sources>,
 }
 
 /// A parameter of the document.

@@ -3,8 +3,15 @@
 //!
 //! Never decides where functions are allowed: whoever evaluates a value does.
 
+mod draw;
+mod eval;
+mod find;
 mod parse;
 
+pub use draw::draw_inputs;
+pub use eval::{Eval, Inputs, NullPart};
+pub use find::{Link, Scope};
+pub(crate) use find::{Named, attribute as find_attribute, check_path, property as find_property};
 pub use parse::{Expression, is_function, parse};
 
 use crate::{Node, NodeTemplate, Place, Template};

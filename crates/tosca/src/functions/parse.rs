@@ -48,12 +48,12 @@ pub enum Expression<'a> {
 }
 
 /// Which function a value is, by its name. A mapping with one of these keys as its only one is a function.
+/// `{token: secret}` is none: that is a credential.
 pub fn is_function(node: &Node) -> Option<&str> {
-    let (name, _) = node.single()?;
+    let (name, entry) = node.single()?;
     match &**name {
-        name @ ("get_input" | "get_property" | "get_attribute" | "get_operation_output" | "concat" | "token") => {
-            Some(name)
-        }
+        "token" => entry.value.as_seq().map(|_| "token"),
+        name @ ("get_input" | "get_property" | "get_attribute" | "get_operation_output" | "concat") => Some(name),
         _ => None,
     }
 }
