@@ -19,7 +19,8 @@ pub use ids::{BlobId, InfraId, InstanceId, OperationId, StepId, VmId};
 pub use infra::{Configured, ContextRun, Infrastructure, Vm};
 pub use key::{Deployment, Key, KeyParts, Mark};
 pub use operation::{
-    Action, Lane, OpKind, OpState, Operation, PLAN_FORMAT, Plan, Step, StepEvent, StepEventKind, StepFailure, Unit,
+    Action, Cancel, Lane, OpKind, OpState, Operation, PLAN_FORMAT, Plan, Step, StepEvent, StepEventKind, StepFailure,
+    Unit, Wish,
 };
 pub use resource::{Frozen, Resource, ResourceKind, ResourceState};
 pub use secret::Secret;

@@ -89,6 +89,10 @@ impl OpState {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Undone)
     }
+    /// It cannot go on by itself: credentials or a decision are needed. It holds no lane.
+    pub fn is_paused(self) -> bool {
+        matches!(self, Self::WaitingCredentials | Self::Stuck)
+    }
     /// The word used in rows and events.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,6 +104,71 @@ impl OpState {
             Self::Done => "done",
             Self::Undone => "undone",
         }
+    }
+}
+
+/// How an operation is to end early. The later ones are stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cancel {
+    /// What it made is removed. Of a delete that takes everything over: that removes it.
+    Unwind,
+    /// No cloud is asked any more: what may exist there is on record as released.
+    Abandon,
+}
+
+impl Cancel {
+    /// The word used in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unwind => "cancel",
+            Self::Abandon => "abandon",
+        }
+    }
+}
+
+/// What somebody wants of an operation. It may be stored by whoever accepts it, owner or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// One that waits or is stuck goes on, with a new request where there is one.
+    Retry(Option<Arc<Value>>),
+    /// It ends, and what it made is removed. One that waits or is stuck does so with the new request, if any.
+    Cancel(Option<Arc<Value>>),
+    /// It ends, and no cloud is asked any more.
+    Abandon,
+}
+
+impl Wish {
+    /// The request that comes with it.
+    pub fn request(&self) -> Option<&Arc<Value>> {
+        match self {
+            Self::Retry(request) | Self::Cancel(request) => request.as_ref(),
+            Self::Abandon => None,
+        }
+    }
+    /// What the wish makes of an operation's state: the new state and the new mark. `None`: it changes nothing
+    /// (already wished, already under way, or ended).
+    ///
+    /// Only an operation that waits or is stuck gets another state, and only such a one takes the new request and
+    /// loses its error: whatever runs is written by its owner alone.
+    pub fn heeded(&self, state: OpState, cancel: Option<Cancel>) -> Option<(OpState, Option<Cancel>)> {
+        if state.is_final() {
+            return None;
+        }
+        let wanted = match self {
+            Self::Retry(_) => cancel,
+            Self::Cancel(_) => cancel.max(Some(Cancel::Unwind)),
+            Self::Abandon => Some(Cancel::Abandon),
+        };
+        if state.is_paused() {
+            let state = if wanted.is_some() {
+                OpState::Unwinding
+            } else {
+                OpState::Running
+            };
+            return Some((state, wanted));
+        }
+        (wanted != cancel).then_some((state, wanted))
     }
 }
 
@@ -123,8 +192,8 @@ pub struct Operation {
     pub plan: Option<Arc<Plan>>,
     /// Where it stands.
     pub state: OpState,
-    /// Somebody wants it to end early (a delete, a newer configure).
-    pub cancel: bool,
+    /// How somebody wants it to end early. The owner heeds it; until then it is a wish.
+    pub cancel: Option<Cancel>,
     /// Why it failed, is stuck or waits: a sentence for the user.
     pub error: Option<String>,
     /// When it was stored.
@@ -143,7 +212,7 @@ impl Operation {
             resolved: None,
             plan: None,
             state: OpState::Pending,
-            cancel: false,
+            cancel: None,
             error: None,
             created,
         }
@@ -263,4 +332,50 @@ pub struct StepEvent {
     /// What happened.
     #[serde(flatten)]
     pub kind: StepEventKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [OpState; 7] = [
+        OpState::Pending,
+        OpState::Running,
+        OpState::Unwinding,
+        OpState::WaitingCredentials,
+        OpState::Stuck,
+        OpState::Done,
+        OpState::Undone,
+    ];
+
+    #[test]
+    fn wishes_pause_nothing_and_end_nothing_by_themselves() {
+        let wishes = [Wish::Retry(None), Wish::Cancel(None), Wish::Abandon];
+        for state in STATES {
+            for cancel in [None, Some(Cancel::Unwind), Some(Cancel::Abandon)] {
+                for wish in &wishes {
+                    let Some((next, wanted)) = wish.heeded(state, cancel) else {
+                        continue;
+                    };
+                    assert!(!state.is_final() && !next.is_final() && !next.is_paused(), "{state:?}");
+                    assert!(wanted >= cancel, "a stronger wish is not weakened");
+                    assert!(
+                        state.is_paused() || next == state,
+                        "only what is paused gets another state"
+                    );
+                    assert_eq!(wish.heeded(next, wanted), None, "the same wish again changes nothing");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_wishes_make_of_what_is_stuck() {
+        let stuck = |wish: Wish, cancel| wish.heeded(OpState::Stuck, cancel);
+        assert_eq!(stuck(Wish::Retry(None), None), Some((OpState::Running, None)));
+        let unwinding = Some((OpState::Unwinding, Some(Cancel::Unwind)));
+        assert_eq!(stuck(Wish::Cancel(None), None), unwinding);
+        assert_eq!(stuck(Wish::Retry(None), Some(Cancel::Unwind)), unwinding);
+        assert_eq!(Wish::Retry(None).heeded(OpState::Running, None), None);
+    }
 }

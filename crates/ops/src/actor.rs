@@ -5,13 +5,12 @@
 use crate::{
     inner::Inner,
     owner::Owner,
-    run::{self, CancelMode, End, Start},
-    workflow::{Change, Ending, Job},
+    run::{self, End, Start},
+    workflow::{Cancelled, Change, Ending, Job},
 };
 use futures::FutureExt;
-use im_model::{Lane, OpKind, OpState, Operation, OperationId, PLAN_FORMAT};
+use im_model::{Cancel, Lane, OpKind, OpState, Operation, OperationId, PLAN_FORMAT};
 use im_store::{OperationFilter, Release};
-use serde_json::Value;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::sync::{mpsc, watch};
 
@@ -28,9 +27,9 @@ pub(crate) enum Signal {
     /// An operation was stored.
     Inserted(Arc<Operation>),
     /// One is to end early.
-    Cancelled(OperationId),
-    /// A paused one has a new request.
-    Resumed(OperationId, Arc<Value>),
+    Cancelled(OperationId, Cancel),
+    /// One that was paused goes on: its row, which says so.
+    LetOn(Arc<Operation>),
     /// A run has come to its end.
     Ended(OperationId, End),
 }
@@ -42,7 +41,7 @@ struct Entry {
 
 struct Running {
     operation: Arc<Operation>,
-    cancel: watch::Sender<Option<CancelMode>>,
+    cancel: watch::Sender<Option<Cancelled>>,
 }
 
 struct Actor {
@@ -52,6 +51,10 @@ struct Actor {
     waiting: Vec<Entry>,
     /// Wait for credentials or for a person; they hold no lane.
     parked: BTreeMap<OperationId, Arc<Operation>>,
+    /// Let on before their runs have told that they were parked.
+    let_on: BTreeMap<OperationId, Arc<Operation>>,
+    /// Have plans of a newer format: another instance has to see to them, and to what comes after them.
+    foreign: BTreeMap<OperationId, Arc<Operation>>,
     cloud: Option<Running>,
     configure: Option<Running>,
 }
@@ -69,6 +72,8 @@ pub(crate) async fn run(
         owner,
         waiting: Vec::new(),
         parked: BTreeMap::new(),
+        let_on: BTreeMap::new(),
+        foreign: BTreeMap::new(),
         cloud: None,
         configure: None,
     };
@@ -110,7 +115,8 @@ impl Actor {
             Seed::Stored(operation) => {
                 if operation.plan_format > PLAN_FORMAT {
                     tracing::warn!(operation = %operation.id, "has a plan of a newer version; left alone");
-                } else if operation.state == OpState::WaitingCredentials && !operation.cancel {
+                    self.foreign.insert(operation.id.clone(), operation);
+                } else if operation.state.is_paused() && operation.cancel.is_none() {
                     self.parked.insert(operation.id.clone(), operation);
                 } else {
                     self.waiting.push(Entry {
@@ -142,49 +148,54 @@ impl Actor {
                     });
                 }
             }
-            Signal::Cancelled(id) => {
+            Signal::Cancelled(id, how) => {
                 if let Some(running) = self.running().find(|r| r.operation.id == id) {
-                    running.cancel(CancelMode::Unwind);
+                    running.cancel(how.into());
                 } else if let Some(operation) = self.parked.remove(&id) {
-                    let operation = Arc::new(Operation {
-                        cancel: true,
-                        ..Operation::clone(&operation)
-                    });
-                    self.waiting.insert(
-                        0,
-                        Entry {
-                            operation,
-                            start: Start::Replay,
-                        },
-                    );
+                    self.go_on(cancelled(operation, how));
                 } else if let Some(entry) = self.waiting.iter_mut().find(|e| e.operation.id == id) {
-                    Arc::make_mut(&mut entry.operation).cancel = true;
+                    let operation = Arc::make_mut(&mut entry.operation);
+                    operation.cancel = operation.cancel.max(Some(how));
                 }
             }
-            Signal::Resumed(id, request) => {
-                if let Some(mut operation) = self.parked.remove(&id) {
-                    let changed = Arc::make_mut(&mut operation);
-                    (changed.request, changed.state, changed.error) = (request, OpState::Running, None);
-                    self.waiting.insert(
-                        0,
-                        Entry {
-                            operation,
-                            start: Start::Replay,
-                        },
-                    );
+            Signal::LetOn(operation) => {
+                if self.running().any(|r| r.operation.id == operation.id) {
+                    self.let_on.insert(operation.id.clone(), operation);
+                } else if self.parked.remove(&operation.id).is_some() {
+                    self.go_on(operation);
+                } else {
+                    self.heed(Signal::Inserted(operation));
                 }
             }
             Signal::Ended(id, end) => {
+                let mut wanted = None;
                 for lane in [&mut self.cloud, &mut self.configure] {
-                    if lane.as_ref().is_some_and(|r| r.operation.id == id) {
-                        *lane = None;
+                    if let Some(running) = lane.take_if(|r| r.operation.id == id) {
+                        wanted = *running.cancel.borrow();
                     }
                 }
-                if let End::Parked(operation) = end {
+                let let_on = self.let_on.remove(&id);
+                let End::Parked(operation, seen) = end else { return };
+                // What was said while it was being parked is heeded now.
+                if let Some(operation) = let_on {
+                    self.go_on(operation);
+                } else if wanted > seen {
+                    let how = match wanted {
+                        Some(Cancelled::Abandoned) => Cancel::Abandon,
+                        _ => Cancel::Unwind,
+                    };
+                    self.go_on(cancelled(operation, how));
+                } else {
                     self.parked.insert(operation.id.clone(), operation);
                 }
             }
         }
+    }
+
+    /// What was paused is the next in its lane.
+    fn go_on(&mut self, operation: Arc<Operation>) {
+        let start = Start::Again;
+        self.waiting.insert(0, Entry { operation, start });
     }
 
     /// Other instances can store operations of this infrastructure, and cancel some, without our being told.
@@ -201,14 +212,19 @@ impl Actor {
                 return;
             }
         };
+        self.foreign.clear();
         for row in rows {
+            let row = Arc::new(row);
             if row.plan_format > PLAN_FORMAT {
-                continue;
+                self.foreign.insert(row.id.clone(), row);
+            } else if self.parked.contains_key(&row.id) && !row.state.is_paused() {
+                self.heed(Signal::LetOn(row));
+            } else {
+                if let Some(how) = row.cancel.filter(|_| !row.state.is_paused()) {
+                    self.heed(Signal::Cancelled(row.id.clone(), how));
+                }
+                self.heed(Signal::Inserted(row));
             }
-            if row.cancel {
-                self.heed(Signal::Cancelled(row.id.clone()));
-            }
-            self.heed(Signal::Inserted(Arc::new(row)));
         }
     }
 
@@ -216,19 +232,22 @@ impl Actor {
         if self.inner.stopping.is_cancelled() {
             return;
         }
-        if let Some(position) = self.waiting.iter().rposition(|e| e.operation.kind == OpKind::Destroy) {
+        let destroys = |e: &Entry| e.operation.kind == OpKind::Destroy && !e.is_off();
+        if let Some(position) = self.waiting.iter().rposition(destroys) {
             // A delete always gets through: it cancels whatever there is and takes over its intents.
             let destroy = self.waiting.remove(position);
             for running in self.running() {
-                running.cancel(CancelMode::TakenOver);
+                running.cancel(Cancelled::ByDelete);
             }
             let others: Vec<_> = std::mem::take(&mut self.waiting);
             for entry in others {
-                self.close(entry, "cancelled by a delete").await;
+                self.close(entry, Cancelled::ByDelete).await;
             }
-            for (_, operation) in std::mem::take(&mut self.parked) {
+            // Ending an operation needs nothing of its plan, so those of newer formats end, too.
+            let resting = std::mem::take(&mut self.parked).into_values();
+            for operation in resting.chain(std::mem::take(&mut self.foreign).into_values()) {
                 let start = Start::Replay;
-                self.close(Entry { operation, start }, "cancelled by a delete").await;
+                self.close(Entry { operation, start }, Cancelled::ByDelete).await;
             }
             if self.cloud.is_none() && self.configure.is_none() {
                 self.launch(destroy);
@@ -241,16 +260,25 @@ impl Actor {
         if deleting {
             return;
         }
+        let (off, rest) = std::mem::take(&mut self.waiting).into_iter().partition(Entry::is_off);
+        self.waiting = rest;
+        for entry in Vec::<Entry>::from_iter(off) {
+            let why = entry.operation.cancel.map_or(Cancelled::ByCaller, Cancelled::from);
+            self.close(entry, why).await;
+        }
+        if !self.foreign.is_empty() {
+            if self.cloud.is_none() && self.configure.is_none() {
+                // Whoever knows their plans is to go on here.
+                let _ = self.owner.change(Release::Now, |_| ()).await;
+            }
+            return;
+        }
         self.schedule_configure().await;
         while self.cloud.is_none() {
             let next = self.waiting.iter().position(|e| e.operation.kind.lane() == Lane::Cloud);
             let Some(position) = next else { break };
             let entry = self.waiting.remove(position);
-            if entry.operation.cancel && entry.operation.state == OpState::Pending {
-                self.close(entry, "cancelled").await;
-            } else {
-                self.launch(entry);
-            }
+            self.launch(entry);
         }
         let idle = self.waiting.is_empty() && self.cloud.is_none() && self.configure.is_none();
         if idle && self.parked.is_empty() {
@@ -267,7 +295,7 @@ impl Actor {
         let newest = self.waiting[newest].operation.id.clone();
         let (mut superseded, mut rest) = (Vec::new(), Vec::new());
         for entry in std::mem::take(&mut self.waiting) {
-            if is_configure(&entry) && (entry.operation.id != newest || entry.operation.cancel) {
+            if is_configure(&entry) && entry.operation.id != newest {
                 superseded.push(entry);
             } else {
                 rest.push(entry);
@@ -289,13 +317,13 @@ impl Actor {
             }
         }
         for entry in superseded {
-            self.close(entry, "superseded by a newer configuration").await;
+            self.close(entry, Cancelled::Superseded).await;
         }
         let Some(position) = self.waiting.iter().position(is_configure) else {
             return;
         };
         if let Some(running) = &self.configure {
-            running.cancel(CancelMode::Superseded);
+            running.cancel(Cancelled::Superseded);
         } else {
             let entry = self.waiting.remove(position);
             self.launch(entry);
@@ -303,24 +331,25 @@ impl Actor {
     }
 
     /// Ends an operation that is not running, without touching anything that it may have made.
-    async fn close(&self, entry: Entry, why: &'static str) {
+    async fn close(&self, entry: Entry, why: Cancelled) {
         let (workflow, start) = (Arc::clone(&self.inner.workflow), entry.start);
         let closed = self
             .owner
             .change(Release::Keep, move |draft| {
                 let operation = Arc::new(Operation {
                     state: OpState::Undone,
-                    error: Some(why.to_owned()),
+                    error: Some(why.sentence().to_owned()),
                     ..Operation::clone(&entry.operation)
                 });
                 draft.operation(Arc::clone(&operation));
                 let job = Job {
                     operation,
-                    resumed: start == Start::Replay,
+                    resumed: matches!(start, Start::Replay | Start::Again),
                 };
                 let ending = Ending {
                     state: OpState::Undone,
-                    error: Some(why.to_owned()),
+                    error: Some(why.sentence().to_owned()),
+                    cancelled: Some(why),
                     units: BTreeMap::new(),
                 };
                 let writes = workflow.project(&job, draft.state(), Change::Ended(&ending));
@@ -333,25 +362,24 @@ impl Actor {
     }
 
     fn launch(&mut self, entry: Entry) {
-        let (cancel, cancelled) = watch::channel(
-            (entry.operation.cancel || entry.operation.state == OpState::Unwinding).then_some(CancelMode::Unwind),
-        );
+        let unwinding = (entry.operation.state == OpState::Unwinding).then_some(Cancelled::ByCaller);
+        let (cancel, cancelled) = watch::channel(entry.operation.cancel.map(Cancelled::from).max(unwinding));
         let operation = Arc::clone(&entry.operation);
         let (inner, owner) = (Arc::clone(&self.inner), Arc::clone(&self.owner));
         self.inner.spawn_run(async move {
             let (dead, signals) = (owner.dead.clone(), owner.signals.clone());
             let id = entry.operation.id.clone();
-            let fallback = Arc::clone(&entry.operation);
+            let fallback = (Arc::clone(&owner), Arc::clone(&entry.operation));
             let work = AssertUnwindSafe(run::run(inner, owner, entry.operation, entry.start, cancelled)).catch_unwind();
             let end = tokio::select! {
                 biased;
                 () = dead.cancelled() => return,
                 end = work => end,
             };
-            let end = end.unwrap_or_else(|_| {
-                tracing::error!(operation = %id, "the engine panicked in this operation; it is left as it is");
-                End::Parked(fallback)
-            });
+            let end = match end {
+                Ok(end) => end,
+                Err(_) => panicked(&fallback.0, &fallback.1).await,
+            };
             let _ = signals.send(Signal::Ended(id, end));
         });
         let lane = match operation.kind.lane() {
@@ -362,9 +390,39 @@ impl Actor {
     }
 }
 
+/// Puts on record that an operation goes no further because of an error of ours.
+async fn panicked(owner: &Owner, operation: &Operation) -> End {
+    tracing::error!(operation = %operation.id, "the engine panicked in this operation; it is stuck");
+    let operation = Arc::new(Operation {
+        state: OpState::Stuck,
+        error: Some("internal error; the service's log says more".to_owned()),
+        ..operation.clone()
+    });
+    let stuck = Arc::clone(&operation);
+    let stored = owner.change(Release::Keep, |draft| draft.operation(stuck)).await;
+    if let Err(error) = stored {
+        tracing::warn!(operation = %operation.id, "{error}");
+    }
+    End::Parked(operation, None)
+}
+
+fn cancelled(operation: Arc<Operation>, how: Cancel) -> Arc<Operation> {
+    let mut operation = Arc::unwrap_or_clone(operation);
+    operation.cancel = operation.cancel.max(Some(how));
+    operation.state = OpState::Unwinding;
+    Arc::new(operation)
+}
+
+impl Entry {
+    /// It was cancelled before anything happened.
+    fn is_off(&self) -> bool {
+        self.operation.cancel.is_some() && self.operation.state == OpState::Pending
+    }
+}
+
 impl Running {
     /// Cancels, or makes a cancellation stronger: what a delete takes over is not unwound.
-    fn cancel(&self, mode: CancelMode) {
+    fn cancel(&self, mode: Cancelled) {
         self.cancel.send_if_modified(|present| {
             let stronger = present.is_none_or(|p| p < mode);
             if stronger {

@@ -1,12 +1,7 @@
 //! The engine's face: submit, wait, read, update, subscribe, stop.
 
-use crate::{
-    EngineOptions, Workflow,
-    inner::Inner,
-    owner::{Note, operation_event},
-    state::apply,
-};
-use im_model::{Event, InfraId, Infrastructure, OpState, Operation, OperationId};
+use crate::{EngineOptions, Workflow, inner::Inner, owner::operation_event, state::apply};
+use im_model::{Event, InfraId, Infrastructure, Operation, OperationId};
 use im_store::{InfraState, Release, Store, StoreError, StoreResult, Submission, Write};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,7 +9,7 @@ use tokio::{sync::broadcast, time::Instant};
 
 /// Carries operations to their end, whatever crashes in between.
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {
@@ -114,58 +109,6 @@ impl Engine {
         }
     }
 
-    /// Gives an operation that waits for credentials, or is stuck, a new request, and lets it go on. `false`: it does
-    /// not wait (any more), or another instance has it.
-    pub async fn resume(&self, operation: &OperationId, request: Value) -> StoreResult<bool> {
-        let Some(row) = self.inner.store.operation(operation).await? else {
-            return Ok(false);
-        };
-        if !matches!(row.state, OpState::WaitingCredentials | OpState::Stuck) {
-            return Ok(false);
-        }
-        let infra = row.infra.clone();
-        if self.inner.active(&infra).is_none() {
-            self.take_up(&infra).await?;
-        }
-        let Some(owner) = self.inner.active(&infra) else {
-            return Ok(false);
-        };
-        let (id, request) = (operation.clone(), Arc::new(request));
-        let changed = owner
-            .change(Release::Keep, move |draft| {
-                draft.push(Write::Request {
-                    id: id.clone(),
-                    request: Arc::clone(&request),
-                });
-                draft.operation(Arc::new(Operation {
-                    state: OpState::Running,
-                    error: None,
-                    ..row
-                }));
-                draft.note(Note::Resumed(id, request));
-            })
-            .await;
-        match changed {
-            Ok(()) => Ok(true),
-            Err(StoreError::Fenced { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn take_up(&self, infra: &InfraId) -> StoreResult<()> {
-        let inner = &self.inner;
-        let gate = inner.gate(infra);
-        let _guard = gate.lock().await;
-        if inner.active(infra).is_some() {
-            return Ok(());
-        }
-        let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
-        match inner.store.claim(infra, instance, lease).await? {
-            Some(claim) => inner.own(claim, None).await,
-            None => Ok(()),
-        }
-    }
-
     /// Waits until an operation has ended, or cannot go on by itself ([`OpState::Stuck`],
     /// [`OpState::WaitingCredentials`]), and returns its row. Dropping the future changes nothing.
     pub async fn wait(&self, operation: &OperationId) -> StoreResult<Operation> {
@@ -184,7 +127,7 @@ impl Engine {
         loop {
             let owner = inner.active(&infra);
             let row = read().await?;
-            if row.state.is_final() || matches!(row.state, OpState::Stuck | OpState::WaitingCredentials) {
+            if row.state.is_final() || row.state.is_paused() {
                 return Ok(without_contents(row));
             }
             loop {

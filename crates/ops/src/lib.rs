@@ -9,6 +9,7 @@ mod actor;
 mod cache;
 mod engine;
 mod inner;
+mod operations;
 mod options;
 mod owner;
 mod run;
@@ -16,5 +17,8 @@ mod state;
 mod workflow;
 
 pub use engine::Engine;
+pub use operations::{OperationRows, StepStanding, StepView, remaining, step_views};
 pub use options::EngineOptions;
-pub use workflow::{Change, Ending, Job, Planned, Reach, RowChange, RunCall, Sink, StepError, UnitOutcome, Workflow};
+pub use workflow::{
+    Cancelled, Change, Ending, Job, Planned, Reach, RowChange, RunCall, Sink, StepError, UnitOutcome, Workflow,
+};

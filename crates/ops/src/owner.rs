@@ -5,9 +5,8 @@
 //! When the epoch has moved, everything of the infrastructure is dropped at once.
 
 use crate::{actor::Signal, inner::Inner, state::apply};
-use im_model::{Event, EventBody, InfraId, OpState, Operation, OperationId};
+use im_model::{Cancel, Event, EventBody, InfraId, OpState, Operation, OperationId};
 use im_store::{Committed, Fence, InfraState, Release, StoreError, StoreResult, Submission, Write};
-use serde_json::Value;
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
@@ -23,8 +22,6 @@ pub(crate) enum Note {
     Inserted(Arc<Operation>),
     /// An operation is to end early.
     Cancelled(OperationId),
-    /// A paused operation has a new request and goes on.
-    Resumed(OperationId, Arc<Value>),
     /// An operation has a new state.
     State(Arc<Operation>),
 }
@@ -65,10 +62,6 @@ impl Draft<'_> {
         });
         self.push(Write::Event(operation_event(&operation)));
         self.notes.push(Note::State(operation));
-    }
-    /// To be told once this is durable.
-    pub(crate) fn note(&mut self, note: Note) {
-        self.notes.push(note);
     }
 }
 
@@ -243,8 +236,8 @@ impl Writer {
                 notes: &mut notes,
             };
             if std::panic::catch_unwind(AssertUnwindSafe(|| change(&mut draft))).is_ok() {
-                if wanted == Release::IfIdle {
-                    release = Release::IfIdle;
+                if wanted != Release::Keep && release != Release::Now {
+                    release = wanted;
                 }
                 replies.push(reply);
             } else {
@@ -356,8 +349,7 @@ impl Writer {
     fn tell(&self, note: Note) {
         let signal = match note {
             Note::Inserted(operation) => Signal::Inserted(operation),
-            Note::Cancelled(id) => Signal::Cancelled(id),
-            Note::Resumed(id, request) => Signal::Resumed(id, request),
+            Note::Cancelled(id) => Signal::Cancelled(id, Cancel::Unwind),
             Note::State(operation) => {
                 if operation.state.is_final() || matches!(operation.state, OpState::Stuck | OpState::WaitingCredentials)
                 {

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use im_cloud::{Connector, Cx, Observed};
-use im_model::{CloudRef, OpState, Operation, Plan, Resource, Step, StepEventKind, StepId, Unit};
+use im_model::{Cancel, CloudRef, OpState, Operation, Plan, Resource, Step, StepEventKind, StepId, Unit};
 use im_store::{InfraState, StoreResult, Write};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -95,6 +95,40 @@ pub enum UnitOutcome {
     Cancelled,
 }
 
+/// Why an operation ended early. The later ones are stronger: they replace earlier ones while it is ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cancelled {
+    /// By a newer configuration.
+    Superseded,
+    /// By somebody who wants it undone: what it made was removed.
+    ByCaller,
+    /// By somebody who gave it up: no cloud was asked any more, and what may exist there is released.
+    Abandoned,
+    /// By a delete, which removes whatever there is itself.
+    ByDelete,
+}
+
+impl Cancelled {
+    /// What is shown as the operation's error.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded by a newer configuration",
+            Self::ByCaller => "cancelled",
+            Self::Abandoned => "abandoned",
+            Self::ByDelete => "cancelled by a delete",
+        }
+    }
+}
+
+impl From<Cancel> for Cancelled {
+    fn from(wish: Cancel) -> Self {
+        match wish {
+            Cancel::Unwind => Self::ByCaller,
+            Cancel::Abandon => Self::Abandoned,
+        }
+    }
+}
+
 /// How an operation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -102,6 +136,8 @@ pub struct Ending {
     pub state: OpState,
     /// Why it did not go well as a whole (resolve or plan failed, cancelled, stuck).
     pub error: Option<String>,
+    /// It ended early.
+    pub cancelled: Option<Cancelled>,
     /// Its units, once it had a plan.
     pub units: BTreeMap<Unit, UnitOutcome>,
 }

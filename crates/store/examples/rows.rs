@@ -207,7 +207,7 @@ fn operation(id: &str) -> Operation {
         resolved: None,
         plan: None,
         state: OpState::Pending,
-        cancel: false,
+        cancel: None,
         error: None,
         created: 0,
     }

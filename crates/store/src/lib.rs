@@ -15,6 +15,8 @@ mod traits;
 
 pub use error::{StoreError, StoreResult};
 pub use keys::KeyRing;
-pub use rows::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, Submission, Submitted, Write};
+pub use rows::{
+    Claim, Committed, Fence, Heeded, InfraState, Listed, Owned, Release, Submission, Submitted, Wished, Write,
+};
 pub use sqlite::{Clock, SqliteOptions, SqliteStore, parse_data_db};
 pub use traits::{OperationFilter, Store};

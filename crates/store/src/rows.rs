@@ -115,8 +115,11 @@ pub enum Write {
 pub enum Release {
     /// It does.
     Keep,
+    /// The row gets no owner, whatever is left: another instance has to go on (a plan of a newer format).
+    Now,
     /// Nothing is left to do: the row gets no owner, in the same transaction, unless an operation that is not final
-    /// is stored meanwhile (then it is kept and [`Committed::released`] is false).
+    /// is stored meanwhile (then it is kept and [`Committed::released`] is false). Operations of plan formats that are
+    /// not known do not count: whoever knows them is to have it.
     IfIdle,
 }
 
@@ -146,6 +149,37 @@ pub struct Submission {
     pub instance: InstanceId,
     /// Length of the lease, in milliseconds.
     pub lease_ms: u64,
+}
+
+/// What a wish did to an operation's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heeded {
+    /// Nothing: it was wished before, is under way, or has ended.
+    Nothing,
+    /// It is marked; whoever carries it out sees to it.
+    Marked,
+    /// It was paused, and goes on.
+    LetOn,
+}
+
+impl Heeded {
+    /// From the state before, and what [`im_model::Wish::heeded`] made of it.
+    pub fn from<T>(before: OpState, heeded: Option<&T>) -> Self {
+        match heeded {
+            None => Self::Nothing,
+            Some(_) if before.is_paused() => Self::LetOn,
+            Some(_) => Self::Marked,
+        }
+    }
+}
+
+/// Answer of [`crate::Store::wish`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wished {
+    /// What became of it.
+    pub heeded: Heeded,
+    /// The operation, as it is now.
+    pub operation: Operation,
 }
 
 /// Answer of a submission.

@@ -1,10 +1,12 @@
 //! The trait that every database implements.
 
-use crate::{Claim, Committed, Fence, InfraState, Listed, Owned, Release, StoreResult, Submission, Submitted, Write};
+use crate::{
+    Claim, Committed, Fence, InfraState, Listed, Owned, Release, StoreResult, Submission, Submitted, Wished, Write,
+};
 use async_trait::async_trait;
 use im_model::{
     BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
-    StepEventKind,
+    StepEventKind, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,8 +51,13 @@ pub trait Store: Send + Sync + 'static {
     /// Claims one infrastructure where it is unowned, expired or already this instance's (epoch + 1).
     async fn claim(&self, infra: &InfraId, instance: &InstanceId, lease_ms: u64) -> StoreResult<Option<Claim>>;
     /// Claims up to `limit` infrastructures that have unfinished operations (of plan formats up to
-    /// [`im_model::PLAN_FORMAT`]) and no live owner.
+    /// [`im_model::PLAN_FORMAT`]) and no live owner. One that also has an unfinished operation of a newer format is
+    /// left to newer instances, unless a destroy waits there.
     async fn claim_due(&self, instance: &InstanceId, lease_ms: u64, limit: usize) -> StoreResult<Vec<Claim>>;
+    /// Marks an operation as [`Wish::heeded`] says, whoever owns the infrastructure, with the new request where the
+    /// operation was paused. Like a submission it needs no permission; the owner finds it in the row. Neither `seq` nor
+    /// the feed change: the owner tells when it goes on. Repeating it is safe. `None`: no such operation.
+    async fn wish(&self, id: &OperationId, wish: &Wish) -> StoreResult<Option<Wished>>;
     /// Renews the lease of everything this instance owns.
     async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()>;
     /// Writes, if the epoch still holds.

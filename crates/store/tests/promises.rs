@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use im_model::{
-    EventBody, InfraId, LogScope, OpKind, OpState, OperationId, Plan, ResourceState, StepEvent, StepEventKind,
+    Cancel, EventBody, InfraId, LogScope, OpKind, OpState, OperationId, Plan, ResourceState, StepEvent, StepEventKind,
     StepFailure, StepId, VmId, VmState,
 };
 use im_store::{Fence, OperationFilter, Owned, Release, SqliteStore, Store, StoreError, Write};
@@ -95,7 +95,7 @@ async fn a_destroy_repeated_does_not_raise_the_epoch_again() {
         .await
         .unwrap()
         .into_iter()
-        .map(|o| (o.id.as_str().to_owned(), o.cancel))
+        .map(|o| (o.id.as_str().to_owned(), o.cancel.is_some()))
         .collect();
     let expected = [("i-op", true), ("add", true), ("destroy", false)].map(|(id, c)| (id.to_owned(), c));
     assert_eq!(cancelled, expected);
@@ -299,7 +299,7 @@ async fn a_final_operation_keeps_only_its_outcome() {
     assert_eq!(*stored.request, json!("new"));
     assert_eq!(
         (stored.state, stored.cancel, stored.error.as_deref()),
-        (OpState::Running, true, Some("so far"))
+        (OpState::Running, Some(Cancel::Unwind), Some("so far"))
     );
     assert_eq!(store.step_counts(&id).await.unwrap(), (3, 1));
 

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent, Wish,
 };
 use im_store::{
     Claim, Committed, Fence, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError, StoreResult,
-    Submission, Submitted, Write,
+    Submission, Submitted, Wished, Write,
 };
 use std::{
     collections::BTreeMap,
@@ -157,6 +157,9 @@ impl Store for CrashStore {
     }
     async fn claim_due(&self, instance: &InstanceId, lease_ms: u64, limit: usize) -> StoreResult<Vec<Claim>> {
         self.read(self.inner.claim_due(instance, lease_ms, limit)).await
+    }
+    async fn wish(&self, id: &OperationId, wish: &Wish) -> StoreResult<Option<Wished>> {
+        self.transaction(self.inner.wish(id, wish)).await
     }
     async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()> {
         self.read(self.inner.renew(instance, lease_ms)).await

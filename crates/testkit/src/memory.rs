@@ -3,12 +3,12 @@
 
 use async_trait::async_trait;
 use im_model::{
-    BlobId, Deployment, Event, EventBody, InfraId, Infrastructure, InstanceId, Key, LogScope, Millis, OpState,
-    Operation, OperationId, PLAN_FORMAT, Resource, ResourceState, StepEvent,
+    BlobId, Cancel, Deployment, Event, EventBody, InfraId, Infrastructure, InstanceId, Key, LogScope, Millis, OpKind,
+    OpState, Operation, OperationId, PLAN_FORMAT, Resource, ResourceState, StepEvent, Wish,
 };
 use im_store::{
-    Claim, Committed, Fence, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError, StoreResult,
-    Submission, Submitted, Write,
+    Claim, Committed, Fence, Heeded, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError,
+    StoreResult, Submission, Submitted, Wished, Write,
 };
 use std::{
     collections::BTreeMap,
@@ -182,7 +182,7 @@ impl Tables {
                 }
                 Write::Cancel { id } => {
                     if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
-                        operation.cancel = true;
+                        operation.cancel = operation.cancel.max(Some(Cancel::Unwind));
                     }
                 }
                 Write::Resolved { id, resolved } => {
@@ -218,8 +218,23 @@ impl Tables {
         Ok(events)
     }
 
-    fn unfinished(&self, infra: &InfraId) -> bool {
-        self.operations.iter().any(|o| o.infra == *infra && !o.state.is_final())
+    fn unfinished(&self, infra: &InfraId) -> impl Iterator<Item = &Operation> {
+        self.operations
+            .iter()
+            .filter(|o| o.infra == *infra && !o.state.is_final())
+    }
+
+    /// Something that this version can carry out is left.
+    fn busy(&self, infra: &InfraId) -> bool {
+        self.unfinished(infra).any(|o| o.plan_format <= PLAN_FORMAT)
+    }
+
+    /// The same, and no newer version is to go first.
+    fn due(&self, infra: &InfraId) -> bool {
+        let known = |o: &Operation| o.plan_format <= PLAN_FORMAT;
+        self.busy(infra)
+            && (self.unfinished(infra).all(known)
+                || self.unfinished(infra).any(|o| known(o) && o.kind == OpKind::Destroy))
     }
 }
 
@@ -272,7 +287,9 @@ impl Store for MemoryStore {
         if !repeated {
             if supersede {
                 for other in tables.operations.iter_mut().filter(|o| o.infra == infra) {
-                    other.cancel |= !other.state.is_final();
+                    if !other.state.is_final() {
+                        other.cancel = other.cancel.max(Some(Cancel::Unwind));
+                    }
                 }
             }
             tables.operations.push(Operation::clone(operation));
@@ -296,7 +313,7 @@ impl Store for MemoryStore {
         let due: Vec<InfraId> = tables
             .rows
             .iter()
-            .filter(|(infra, row)| !row.live() && tables.unfinished(infra))
+            .filter(|(infra, row)| !row.live() && tables.due(infra))
             .map(|(infra, _)| infra.clone())
             .take(limit)
             .collect();
@@ -304,6 +321,29 @@ impl Store for MemoryStore {
             .iter()
             .filter_map(|infra| Some(tables.rows.get_mut(infra)?.take(instance, lease_ms)))
             .collect())
+    }
+
+    async fn wish(&self, id: &OperationId, wish: &Wish) -> StoreResult<Option<Wished>> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let mut tables = self.tables();
+        let Some(operation) = tables.operations.iter_mut().find(|o| o.id == *id) else {
+            return Ok(None);
+        };
+        let next = wish.heeded(operation.state, operation.cancel);
+        let heeded = Heeded::from(operation.state, next.as_ref());
+        if let Some((state, cancel)) = next {
+            if operation.state.is_paused() {
+                operation.error = None;
+                if let Some(request) = wish.request() {
+                    operation.request = Arc::clone(request);
+                }
+            }
+            (operation.state, operation.cancel) = (state, cancel);
+        }
+        Ok(Some(Wished {
+            heeded,
+            operation: operation.clone(),
+        }))
     }
 
     async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()> {
@@ -326,7 +366,11 @@ impl Store for MemoryStore {
             });
         }
         let events = tables.write(&fence.infra, writes, now)?;
-        let released = release == Release::IfIdle && !tables.unfinished(&fence.infra);
+        let released = match release {
+            Release::Keep => false,
+            Release::IfIdle => !tables.busy(&fence.infra),
+            Release::Now => true,
+        };
         let row = tables.rows.get_mut(&fence.infra).ok_or_else(|| missing(&fence.infra))?;
         if released {
             row.owner = None;

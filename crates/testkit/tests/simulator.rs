@@ -214,7 +214,7 @@ async fn with_history(world: &World, mut found: Vec<String>) -> Vec<String> {
     let operations = world.store.operations(&infra, OperationFilter::All);
     for operation in operations.await.unwrap() {
         found.push(format!(
-            "{} {:?} {:?} {:?} cancel {}",
+            "{} {:?} {:?} {:?} cancel {:?}",
             operation.id, operation.kind, operation.state, operation.error, operation.cancel
         ));
         for (id, step) in operation.plan.iter().flat_map(|p| p.steps.iter().enumerate()) {

@@ -4,11 +4,11 @@
 //! No call starts without a fresh lease, none outlives its deadline, and absence is not reported before it is
 //! conclusive.
 
-use super::{CancelMode, stronger_cancel};
+use super::stronger_cancel;
 use crate::{
     inner::Inner,
     owner::Owner,
-    workflow::{RowChange, RunCall, Sink, StepError},
+    workflow::{Cancelled, RowChange, RunCall, Sink, StepError},
 };
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -52,7 +52,7 @@ pub(super) enum Answer {
 pub(super) struct Calls {
     inner: Arc<Inner>,
     owner: Arc<Owner>,
-    cancel: watch::Receiver<Option<CancelMode>>,
+    cancel: watch::Receiver<Option<Cancelled>>,
     clouds: HashMap<String, Arc<Semaphore>>,
     handlers: Arc<Semaphore>,
     answers: mpsc::UnboundedSender<Answer>,
@@ -62,15 +62,15 @@ pub(super) struct Calls {
 #[derive(Clone)]
 struct Around {
     inner: Arc<Inner>,
-    cancel: watch::Receiver<Option<CancelMode>>,
+    cancel: watch::Receiver<Option<Cancelled>>,
     room: Arc<Semaphore>,
 }
 
-/// Only a delete, or the end of the process, cuts short the removal of something.
+/// Only a delete, giving up, or the end of the process cuts short the removal of something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Yields {
     ToAnyCancel,
-    ToDelete,
+    ToWhoeverNeedsNoRemoval,
 }
 
 impl Around {
@@ -78,7 +78,7 @@ impl Around {
         let mut cancel = self.cancel.clone();
         let below = match yields {
             Yields::ToAnyCancel => None,
-            Yields::ToDelete => Some(CancelMode::Unwind),
+            Yields::ToWhoeverNeedsNoRemoval => Some(Cancelled::ByCaller),
         };
         let cancelled = async {
             stronger_cancel(&mut cancel, below).await;
@@ -125,7 +125,7 @@ impl Calls {
     pub(super) fn new(
         inner: &Arc<Inner>,
         owner: &Arc<Owner>,
-        cancel: watch::Receiver<Option<CancelMode>>,
+        cancel: watch::Receiver<Option<Cancelled>>,
     ) -> (Self, mpsc::UnboundedReceiver<Answer>) {
         let (answers, inbox) = mpsc::unbounded_channel();
         let calls = Self {
@@ -214,7 +214,7 @@ impl Calls {
         // An undo goes on while its own operation is cancelled; it is part of that.
         let yields = match of {
             Of::Step(_) => Yields::ToAnyCancel,
-            Of::Undo(..) => Yields::ToDelete,
+            Of::Undo(..) => Yields::ToWhoeverNeedsNoRemoval,
         };
         self.spawn(async move {
             let mut target = Target {

@@ -1,6 +1,6 @@
 //! Which steps of a plan may run: a fold over what happened to them. Pure, and linear in the number of edges.
 
-use im_model::{Plan, StepId, Unit};
+use im_model::{Action, Plan, StepId, Unit};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -43,6 +43,7 @@ pub(crate) struct Led {
 pub(crate) struct UnitProgress {
     left: usize,
     pub(crate) failed: bool,
+    makes: bool,
     /// Steps whose failure is the reason, in order.
     causes: Vec<u32>,
 }
@@ -83,7 +84,9 @@ impl Graph {
         };
         let plan = Arc::clone(&graph.plan);
         for (id, step) in (0..count).zip(&plan.steps) {
-            graph.units.entry(step.unit).or_default().left += 1;
+            let unit = graph.units.entry(step.unit).or_default();
+            unit.left += 1;
+            unit.makes |= matches!(step.action, Action::Ensure { .. });
             for before in &step.after {
                 let list = graph
                     .dependents
@@ -259,6 +262,11 @@ impl Graph {
             .collect()
     }
 
+    /// Whether a unit's steps make anything.
+    pub(crate) fn makes(&self, unit: Unit) -> bool {
+        self.units.get(&unit).is_some_and(|progress| progress.makes)
+    }
+
     /// Steps that some step of these units waits for, directly or not.
     pub(crate) fn needed_by(&self, units: &BTreeSet<Unit>) -> BTreeSet<u32> {
         let mut needed = BTreeSet::new();
@@ -281,7 +289,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use im_model::{Action, Step, VmId};
+    use im_model::{Step, VmId};
 
     fn step(unit: Unit, after: &[u32], always: bool) -> Step {
         Step {

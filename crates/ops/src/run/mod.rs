@@ -3,8 +3,9 @@
 //! Begins wherever the rows say that it stands; a replay is not a special case.
 
 mod calls;
+mod give_up;
 mod graph;
-mod record;
+pub(crate) mod record;
 mod start;
 mod steps;
 mod undo;
@@ -12,7 +13,7 @@ mod undo;
 use crate::{
     inner::Inner,
     owner::Owner,
-    workflow::{Change, Ending, Job, StepError, UnitOutcome},
+    workflow::{Cancelled, Change, Ending, Job, StepError, UnitOutcome},
 };
 use futures::FutureExt;
 use graph::Graph;
@@ -23,29 +24,8 @@ use serde_json::Value;
 use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// Why an operation is to end early. The later ones are stronger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum CancelMode {
-    /// A newer configure.
-    Superseded,
-    /// Somebody wants it undone.
-    Unwind,
-    /// A delete, which removes whatever there is itself.
-    TakenOver,
-}
-
-impl CancelMode {
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Superseded => "superseded by a newer configuration",
-            Self::Unwind => "cancelled",
-            Self::TakenOver => "cancelled by a delete",
-        }
-    }
-}
-
 /// Waits for a cancellation that is stronger than this one.
-async fn stronger_cancel(cancel: &mut watch::Receiver<Option<CancelMode>>, than: Option<CancelMode>) -> CancelMode {
+async fn stronger_cancel(cancel: &mut watch::Receiver<Option<Cancelled>>, than: Option<Cancelled>) -> Cancelled {
     loop {
         let Ok(mode) = cancel.wait_for(|mode| *mode > than).await.map(|mode| *mode) else {
             return std::future::pending().await;
@@ -65,6 +45,15 @@ pub(crate) enum Start {
     Inserted,
     /// Its row was read from the store.
     Replay,
+    /// It was paused, and somebody lets it go on: its row says so already.
+    Again,
+}
+
+impl Start {
+    /// Something of it may have happened before.
+    fn is_replay(self) -> bool {
+        matches!(self, Self::Replay | Self::Again)
+    }
 }
 
 /// How a run ended.
@@ -72,8 +61,8 @@ pub(crate) enum Start {
 pub(crate) enum End {
     /// The operation is final.
     Final,
-    /// It waits for credentials or for a person.
-    Parked(Arc<Operation>),
+    /// It waits for credentials or for a person; the cancellation that it had heeded by then.
+    Parked(Arc<Operation>, Option<Cancelled>),
     /// The engine stops; the rows say how to go on.
     Stopped,
 }
@@ -83,7 +72,7 @@ enum Halt {
     Fail(String),
     Needs(String),
     Stuck(String),
-    Cancelled(CancelMode),
+    Cancelled(Cancelled),
     Stopping,
 }
 
@@ -91,7 +80,9 @@ struct Run {
     inner: Arc<Inner>,
     owner: Arc<Owner>,
     job: Job,
-    cancel: watch::Receiver<Option<CancelMode>>,
+    cancel: watch::Receiver<Option<Cancelled>>,
+    /// The cancellation that is being heeded.
+    heeded: Option<Cancelled>,
 }
 
 /// Carries an operation on to its end.
@@ -100,16 +91,17 @@ pub(crate) async fn run(
     owner: Arc<Owner>,
     operation: Arc<Operation>,
     start: Start,
-    cancel: watch::Receiver<Option<CancelMode>>,
+    cancel: watch::Receiver<Option<Cancelled>>,
 ) -> End {
     let mut run = Run {
         inner,
         owner,
         job: Job {
-            resumed: start == Start::Replay && operation.state != OpState::Pending,
+            resumed: start.is_replay() && operation.state != OpState::Pending,
             operation,
         },
         cancel,
+        heeded: None,
     };
     match run.drive(start).await {
         Ok(end) => end,
@@ -119,7 +111,7 @@ pub(crate) async fn run(
             tracing::error!(operation = %run.job.operation.id, "{why}");
             match run.park(OpState::Stuck, why, BTreeMap::new(), Vec::new()).await {
                 Ok(end) => end,
-                Err(_) => End::Parked(run.job.operation),
+                Err(_) => End::Parked(run.job.operation, run.heeded),
             }
         }
     }
@@ -144,12 +136,12 @@ impl Run {
             }
             self.job.operation = Arc::new(row);
         }
-        self.begin().await?;
+        self.begin(start).await?;
         let plan = match self.planned().await? {
             Ok(plan) => plan,
             Err(halt) => return self.halt(halt).await,
         };
-        let events = if start == Start::Replay {
+        let events = if start.is_replay() {
             let id = self.job.operation.id.clone();
             self.read(|store| {
                 let id = id.clone();
@@ -184,7 +176,7 @@ impl Run {
         }
     }
 
-    fn cancelled(&self) -> Option<CancelMode> {
+    fn cancelled(&self) -> Option<Cancelled> {
         *self.cancel.borrow()
     }
 
@@ -193,13 +185,16 @@ impl Run {
     }
 
     /// `Running`, on record.
-    async fn begin(&mut self) -> StoreResult<()> {
+    async fn begin(&mut self, start: Start) -> StoreResult<()> {
         let before = self.job.operation.state;
-        if matches!(before, OpState::Running | OpState::Unwinding) {
+        let under_way = matches!(before, OpState::Running | OpState::Unwinding);
+        if under_way && start != Start::Again {
             return Ok(());
         }
         self.alter(|o| {
-            o.state = OpState::Running;
+            if !under_way {
+                o.state = OpState::Running;
+            }
             o.error = None;
         });
         let (job, workflow) = (self.job.clone(), Arc::clone(&self.inner.workflow));
@@ -311,10 +306,7 @@ impl Run {
         let none = BTreeMap::new();
         match halt {
             Halt::Fail(why) => self.finish(OpState::Undone, Some(why), none, Vec::new()).await,
-            Halt::Cancelled(mode) => {
-                let why = Some(mode.sentence().to_owned());
-                self.finish(OpState::Undone, why, none, Vec::new()).await
-            }
+            Halt::Cancelled(why) => self.finish_early(why, String::new(), none, Vec::new()).await,
             Halt::Needs(why) => self.park(OpState::WaitingCredentials, why, none, Vec::new()).await,
             Halt::Stuck(why) => self.park(OpState::Stuck, why, none, Vec::new()).await,
             Halt::Stopping => Ok(End::Stopped),
@@ -330,8 +322,31 @@ impl Run {
         units: BTreeMap<Unit, UnitOutcome>,
         records: Vec<Record>,
     ) -> StoreResult<End> {
-        self.close(Release::IfIdle, Ending { state, error, units }, records)
-            .await?;
+        let ending = Ending {
+            state,
+            error,
+            cancelled: None,
+            units,
+        };
+        self.close(Release::IfIdle, ending, records).await?;
+        Ok(End::Final)
+    }
+
+    /// The same for one that was cancelled; `more` follows the reason.
+    async fn finish_early(
+        &mut self,
+        why: Cancelled,
+        more: String,
+        units: BTreeMap<Unit, UnitOutcome>,
+        records: Vec<Record>,
+    ) -> StoreResult<End> {
+        let ending = Ending {
+            state: OpState::Undone,
+            error: Some(why.sentence().to_owned() + &more),
+            cancelled: Some(why),
+            units,
+        };
+        self.close(Release::IfIdle, ending, records).await?;
         Ok(End::Final)
     }
 
@@ -343,10 +358,14 @@ impl Run {
         units: BTreeMap<Unit, UnitOutcome>,
         records: Vec<Record>,
     ) -> StoreResult<End> {
-        let error = Some(why);
-        self.close(Release::Keep, Ending { state, error, units }, records)
-            .await?;
-        Ok(End::Parked(Arc::clone(&self.job.operation)))
+        let ending = Ending {
+            state,
+            error: Some(why),
+            cancelled: None,
+            units,
+        };
+        self.close(Release::Keep, ending, records).await?;
+        Ok(End::Parked(Arc::clone(&self.job.operation), self.heeded))
     }
 
     async fn close(&mut self, release: Release, ending: Ending, records: Vec<Record>) -> StoreResult<()> {

@@ -157,7 +157,7 @@ fn push_new(vms: &mut Vec<VmId>, vm: VmId) {
 }
 
 /// The name of a step for people.
-fn title(step: &Step, row: Option<&Resource>) -> String {
+pub(crate) fn title(step: &Step, row: Option<&Resource>) -> String {
     let of = |verb: &str, kind: ResourceKind, name: &str| {
         let kind = kind.as_str().replace('_', " ");
         match step.unit {

@@ -4,13 +4,13 @@
 //! how often a call's outcome was unknown) may be lost at any time.
 
 use super::{
-    CancelMode, End, Record, Run, StoreResult,
+    End, Record, Run, StoreResult,
     calls::{Answer, Calls, Of},
     graph::{Graph, Led, Status},
     record, stronger_cancel,
     undo::Undo,
 };
-use crate::workflow::{Reach, StepError, UnitOutcome};
+use crate::workflow::{Cancelled, Reach, StepError, UnitOutcome};
 use im_cloud::{CloudError, ErrorKind, Gone, Observed, Outcome};
 use im_model::{
     CloudRef, Key, OpKind, OpState, Resource, ResourceKind, ResourceState, StepEvent, StepEventKind, StepFailure, Unit,
@@ -67,7 +67,7 @@ pub(super) struct Steps<'r> {
     pub(super) reaches: BTreeMap<Arc<CloudRef>, Reach>,
     pub(super) needs: Vec<String>,
     pub(super) stuck: Vec<String>,
-    pub(super) cancelling: Option<CancelMode>,
+    pub(super) cancelling: Option<Cancelled>,
     pub(super) unwinding: bool,
     /// Units whose end is told in the operation's last commit.
     pub(super) last_words: BTreeSet<Unit>,
@@ -178,11 +178,12 @@ impl<'r> Steps<'r> {
         loop {
             let stopping = inner.stopping.is_cancelled();
             self.cancelling = self.cancelling.max(self.run.cancelled());
+            self.run.heeded = self.cancelling;
             if !stopping {
                 if self.cancelling.is_none() {
                     self.start_ready().await?;
                 }
-                if self.cancelling != Some(CancelMode::TakenOver) {
+                if self.cancelling < Some(Cancelled::Abandoned) {
                     self.start_undo().await?;
                 }
             }
@@ -221,7 +222,8 @@ impl<'r> Steps<'r> {
     /// Nothing is under way: is this the end?
     async fn at_rest(&mut self) -> StoreResult<Option<End>> {
         match self.cancelling {
-            Some(CancelMode::TakenOver) => return self.end().await.map(Some),
+            Some(Cancelled::ByDelete) => return self.end().await.map(Some),
+            Some(Cancelled::Abandoned) => return self.give_up().await.map(Some),
             Some(_) if !self.unwinding => {
                 self.unwind().await?;
                 return Ok(None);
@@ -268,10 +270,10 @@ impl<'r> Steps<'r> {
         let mut records = std::mem::take(&mut self.records);
         let last = self.last_words.iter().filter_map(|unit| units.get_key_value(unit));
         records.extend(last.map(|(unit, outcome)| Record::Unit(*unit, outcome.clone())));
-        let (state, error) = match self.cancelling {
-            Some(mode) => (OpState::Undone, Some(mode.sentence().to_owned())),
-            None => verdict(self.run.job.operation.kind, &units),
-        };
+        if let Some(why) = self.cancelling {
+            return self.run.finish_early(why, String::new(), units, records).await;
+        }
+        let (state, error) = verdict(self.run.job.operation.kind, &units);
         self.run.finish(state, error, units, records).await
     }
 
@@ -503,19 +505,17 @@ impl<'r> Steps<'r> {
     async fn unwind(&mut self) -> StoreResult<()> {
         self.unwinding = true;
         self.timers.clear();
-        let rest: Vec<u32> = self.graph.unended().collect();
-        for id in rest {
-            self.records.push(Record::Step {
-                id,
-                event: StepEventKind::Skipped,
-                row: None,
-                observed: None,
-            });
-            self.graph.skip(id);
-        }
+        // What steps waited for is not needed any more; what undoing needs will show.
+        self.needs.clear();
+        self.stuck.clear();
+        self.skip_the_rest();
         let units: Vec<Unit> = self.graph.units.keys().copied().collect();
         for unit in units {
-            self.undo_unit(unit, UnitOutcome::Cancelled, false);
+            // What has ended well and makes nothing that could be removed (a removal, a change) has happened.
+            let happened = self.outcomes.get(&unit) == Some(&UnitOutcome::Done) && !self.graph.makes(unit);
+            if !happened {
+                self.undo_unit(unit, UnitOutcome::Cancelled, false);
+            }
         }
         self.flush().await?;
         if !self.undoing.is_empty() && self.run.job.operation.state != OpState::Unwinding {
@@ -527,6 +527,20 @@ impl<'r> Steps<'r> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Nothing more of the plan is begun.
+    pub(super) fn skip_the_rest(&mut self) {
+        let rest: Vec<u32> = self.graph.unended().collect();
+        for id in rest {
+            self.records.push(Record::Step {
+                id,
+                event: StepEventKind::Skipped,
+                row: None,
+                observed: None,
+            });
+            self.graph.skip(id);
+        }
     }
 
     // ---- writing

@@ -2,11 +2,11 @@
 //! made first. It hangs on the intents, so it runs whatever the create calls answered.
 
 use super::{
-    CancelMode, Record, StoreResult,
+    Record, StoreResult,
     calls::Of,
     steps::{Steps, Wake, with_state},
 };
-use crate::workflow::{StepError, UnitOutcome};
+use crate::workflow::{Cancelled, StepError, UnitOutcome};
 use im_cloud::{CloudError, ErrorKind, Gone};
 use im_model::{Key, Resource, ResourceState, StepEventKind, Unit, VmId};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -30,7 +30,7 @@ pub(super) struct Undo {
     queue: Vec<(u32, Key)>,
     phase: Phase,
     tries: u32,
-    outcome: UnitOutcome,
+    pub(super) outcome: UnitOutcome,
 }
 
 impl Undo {
@@ -64,7 +64,7 @@ impl Steps<'_> {
         self.outcomes.insert(unit, outcome);
     }
 
-    fn living(&self, unit: Unit) -> Vec<(u32, Key)> {
+    pub(super) fn living(&self, unit: Unit) -> Vec<(u32, Key)> {
         let Some(made) = self.made.get(&unit) else {
             return Vec::new();
         };
@@ -243,7 +243,7 @@ impl Steps<'_> {
                     self.undo_over(unit);
                 }
             }
-            Err(_) if self.cancelling == Some(CancelMode::TakenOver) => self.set_phase(unit, Phase::Ready),
+            Err(_) if self.cancelling >= Some(Cancelled::Abandoned) => self.set_phase(unit, Phase::Ready),
             Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::WrongAccount) => {
                 self.needs.push(error.message);
                 self.set_phase(unit, Phase::Paused);

@@ -4,7 +4,7 @@ use super::{Flow, project::nobody_takes_part, scope::Scope, stuck};
 use crate::{logs::header, states::Next};
 use im_ctxt::DISABLED_VM;
 use im_model::{Action, Configured, LogScope, Plan, Step, StepId, Unit, VmId};
-use im_ops::{Ending, Planned, StepError, UnitOutcome};
+use im_ops::{Cancelled, Ending, Planned, StepError, UnitOutcome};
 use im_radl::{Document, System};
 use im_store::{InfraState, Write};
 use serde_json::json;
@@ -136,11 +136,13 @@ fn renewed(own: &BTreeMap<String, serde_json::Value>, sent: &System) -> BTreeMap
 
 /// The end of a run: whoever has not finished by now has failed, unless a newer run takes over.
 pub(super) fn ended(state: &InfraState, ending: &Ending) -> Vec<Write> {
+    if ending.cancelled == Some(Cancelled::Superseded) {
+        // The newer run has the rows.
+        return Vec::new();
+    }
     let mut next = Next::new(state);
     let failed = match ending.units.get(&Unit::Infra) {
         Some(UnitOutcome::Failed { errors }) => Some(errors.join("\n")),
-        // Superseded: the newer run has the rows.
-        Some(UnitOutcome::Cancelled) => return Vec::new(),
         _ => ending.error.clone(),
     };
     let unfinished: Vec<_> = next

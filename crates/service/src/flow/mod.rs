@@ -124,7 +124,7 @@ impl Workflow for Flow {
             OpKind::Create | OpKind::Add => self.project_launch(job, state, change),
             OpKind::Remove => self.project_remove(job, state, change),
             OpKind::Destroy => project::destroy(job, state, change),
-            OpKind::Configure => project::configure(job, state, change),
+            OpKind::Configure => project::configure(state, change),
             OpKind::Power | OpKind::Alter | OpKind::Snapshot => Vec::new(),
         }
     }

@@ -11,14 +11,14 @@ use crate::{
 };
 use im_ctxt::{DISABLED, DISABLED_VM};
 use im_model::{Configured, LogScope, OpKind, OpState, Operation, OperationId, Unit, Vm, VmId, VmState};
-use im_ops::{Change, Ending, Job, UnitOutcome};
+use im_ops::{Cancelled, Change, Ending, Job, UnitOutcome};
 use im_radl::Document;
 use im_store::{InfraState, Write};
 use std::sync::Arc;
 
 /// Whether the operation was ended by a destroy, which then owns all rows.
-fn taken_over(job: &Job, state: &InfraState) -> bool {
-    job.operation.cancel || state.infra.deleting || state.infra.deleted
+fn taken_over(ending: &Ending, state: &InfraState) -> bool {
+    ending.cancelled == Some(Cancelled::ByDelete) || state.infra.deleting || state.infra.deleted
 }
 
 impl Flow {
@@ -76,7 +76,7 @@ impl Flow {
         let What::Launch(launch) = &request.what else {
             return Vec::new();
         };
-        if !ending.state.is_final() || taken_over(job, state) {
+        if !ending.state.is_final() || taken_over(ending, state) {
             return Vec::new();
         }
         let create = job.operation.kind == OpKind::Create;
@@ -159,7 +159,7 @@ impl Flow {
             }
             Change::Step { .. } | Change::Unit { .. } => Vec::new(),
             Change::Ended(ending) => {
-                if !ending.state.is_final() || taken_over(job, state) {
+                if !ending.state.is_final() || taken_over(ending, state) {
                     return Vec::new();
                 }
                 let mut next = Next::new(state);
@@ -235,11 +235,11 @@ pub(super) fn destroy(job: &Job, state: &InfraState, change: Change<'_>) -> Vec<
 }
 
 /// A contextualization.
-pub(super) fn configure(job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+pub(super) fn configure(state: &InfraState, change: Change<'_>) -> Vec<Write> {
     let Change::Ended(ending) = change else {
         return Vec::new();
     };
-    if !ending.state.is_final() || taken_over(job, state) {
+    if !ending.state.is_final() || taken_over(ending, state) {
         return Vec::new();
     }
     configure::ended(state, ending)

@@ -4,11 +4,12 @@
 
 use super::{
     db,
-    prepare::{OperationRow, OperationWrite, Prepared, numbered, place, scope_number},
+    prepare::{OperationRow, OperationWrite, Prepared, cancel_number, cancel_of, numbered, place, scope_number},
+    read::word,
     rows_sql::{Insert, Texts},
 };
-use crate::{Claim, Committed, Fence, KeyRing, Release, StoreError, StoreResult, Submitted};
-use im_model::{Event, InfraId, InstanceId, LogScope, Millis, OperationId, PLAN_FORMAT};
+use crate::{Claim, Committed, Fence, Heeded, KeyRing, Release, StoreError, StoreResult, Submitted};
+use im_model::{Event, InfraId, InstanceId, LogScope, Millis, OpState, OperationId, PLAN_FORMAT, Wish};
 use sqlx::{Arguments, Row, SqliteConnection};
 use std::collections::HashMap;
 
@@ -130,7 +131,7 @@ impl Tx<'_> {
         let id = operation.id.clone();
         self.insert_operation(numbers.n, operation).await?;
         if supersede {
-            sqlx::query("UPDATE im_operation SET cancel = 1 WHERE infra = ? AND final = 0 AND id <> ?")
+            sqlx::query("UPDATE im_operation SET cancel = max(cancel, 1) WHERE infra = ? AND final = 0 AND id <> ?")
                 .bind(numbers.n)
                 .bind(id.as_str())
                 .execute(&mut *self.conn)
@@ -153,7 +154,11 @@ impl Tx<'_> {
     ) -> StoreResult<Committed> {
         let numbers = self.begin(&fence.infra, Some(fence.epoch), &prepared).await?;
         let events = self.write(&fence.infra, &numbers, prepared).await?;
-        let released = release == Release::IfIdle && self.release(numbers.n).await?;
+        let released = match release {
+            Release::Keep => false,
+            Release::IfIdle => self.release_if_idle(numbers.n).await?,
+            Release::Now => self.release(numbers.n).await?,
+        };
         Ok(Committed {
             seq: unsigned(numbers.seq),
             events,
@@ -185,8 +190,10 @@ impl Tx<'_> {
     ) -> StoreResult<Vec<Claim>> {
         let rows = sqlx::query(
             "SELECT id, n, owner, epoch, lease_until, broken, seq FROM im_infrastructure WHERE n IN \
-             (SELECT infra FROM im_operation WHERE final = 0 AND plan_format <= ?) \
-             AND (owner IS NULL OR lease_until <= ?) ORDER BY n LIMIT ?",
+             (SELECT infra FROM im_operation WHERE final = 0 AND plan_format <= ?1) \
+             AND (n NOT IN (SELECT infra FROM im_operation WHERE final = 0 AND plan_format > ?1) OR n IN \
+             (SELECT infra FROM im_operation WHERE final = 0 AND plan_format <= ?1 AND kind = 'destroy')) \
+             AND (owner IS NULL OR lease_until <= ?2) ORDER BY n LIMIT ?3",
         )
         .bind(i64::from(PLAN_FORMAT))
         .bind(self.now)
@@ -201,6 +208,41 @@ impl Tx<'_> {
             claims.push(self.take(&infra, &before, instance, lease_ms).await?);
         }
         Ok(claims)
+    }
+
+    /// What became of the wish; `None`: no such operation.
+    pub(super) async fn wish(
+        &mut self,
+        id: &OperationId,
+        wish: &Wish,
+        request: Option<Vec<u8>>,
+    ) -> StoreResult<Option<Heeded>> {
+        let found = sqlx::query("SELECT state, cancel FROM im_operation WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.conn)
+            .await
+            .map_err(db)?;
+        let Some(row) = found else { return Ok(None) };
+        let state: OpState = word(id, row.try_get(0).map_err(db)?)?;
+        let next = wish.heeded(state, cancel_of(row.try_get(1).map_err(db)?));
+        let heeded = Heeded::from(state, next.as_ref());
+        let Some((next, cancel)) = next else {
+            return Ok(Some(heeded));
+        };
+        let paused = state.is_paused();
+        sqlx::query(
+            "UPDATE im_operation SET state = ?, cancel = ?, error = iif(?, NULL, error), request = coalesce(?, request) \
+             WHERE id = ?",
+        )
+        .bind(next.as_str())
+        .bind(cancel_number(cancel))
+        .bind(paused)
+        .bind(request.filter(|_| paused))
+        .bind(id.as_str())
+        .execute(&mut *self.conn)
+        .await
+        .map_err(db)?;
+        Ok(Some(heeded))
     }
 
     pub(super) async fn renew(&mut self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()> {
@@ -350,11 +392,21 @@ impl Tx<'_> {
     }
 
     async fn release(&mut self, infra: i64) -> StoreResult<bool> {
+        let done = sqlx::query("UPDATE im_infrastructure SET owner = NULL, lease_until = 0 WHERE n = ?")
+            .bind(infra)
+            .execute(&mut *self.conn)
+            .await
+            .map_err(db)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn release_if_idle(&mut self, infra: i64) -> StoreResult<bool> {
         let done = sqlx::query(
             "UPDATE im_infrastructure SET owner = NULL, lease_until = 0 WHERE n = ?1 \
-             AND NOT EXISTS (SELECT 1 FROM im_operation WHERE infra = ?1 AND final = 0)",
+             AND NOT EXISTS (SELECT 1 FROM im_operation WHERE infra = ?1 AND final = 0 AND plan_format <= ?2)",
         )
         .bind(infra)
+        .bind(i64::from(PLAN_FORMAT))
         .execute(&mut *self.conn)
         .await
         .map_err(db)?;
@@ -485,7 +537,7 @@ impl Tx<'_> {
             }
             OperationWrite::Cancel(id) => (
                 id,
-                sqlx::query("UPDATE im_operation SET cancel = 1 WHERE id = ? AND infra = ?"),
+                sqlx::query("UPDATE im_operation SET cancel = max(cancel, 1) WHERE id = ? AND infra = ?"),
             ),
             // What a replay needs is not kept once nothing will be replayed.
             OperationWrite::Resolved(id, sealed) => (

@@ -17,13 +17,13 @@ pub use files::parse_data_db;
 
 use crate::{
     Claim, Committed, Fence, InfraState, KeyRing, Listed, OperationFilter, Owned, Release, Store, StoreError,
-    StoreResult, Submission, Submitted, Write,
+    StoreResult, Submission, Submitted, Wished, Write,
 };
 use apply::PreparedSubmission;
 use async_trait::async_trait;
 use files::{Files, TemporaryFolder};
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent, Wish,
 };
 use lists::Lists;
 use prepare::Prepared;
@@ -337,6 +337,17 @@ impl Store for SqliteStore {
     async fn claim_due(&self, instance: &InstanceId, lease_ms: u64, limit: usize) -> StoreResult<Vec<Claim>> {
         self.call(|to| Job::ClaimDue(instance.clone(), lease_ms, limit, to))
             .await
+    }
+
+    async fn wish(&self, id: &OperationId, wish: &Wish) -> StoreResult<Option<Wished>> {
+        let request = wish
+            .request()
+            .map(|request| prepare::request(&self.keys, id, request))
+            .transpose()?;
+        let heeded = self.call(|to| Job::Wish(id.clone(), wish.clone(), request, to)).await?;
+        let Some(heeded) = heeded else { return Ok(None) };
+        let operation = self.reader.operation(id).await?;
+        Ok(operation.map(|operation| Wished { heeded, operation }))
     }
 
     async fn renew(&self, instance: &InstanceId, lease_ms: u64) -> StoreResult<()> {

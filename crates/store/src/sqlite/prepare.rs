@@ -5,7 +5,7 @@
 
 use crate::{KeyRing, StoreError, StoreResult, Write, keys::Place};
 use im_model::{
-    EventBody, InfraId, Infrastructure, LogScope, OpState, Operation, OperationId, Plan, Resource, StepEvent,
+    Cancel, EventBody, InfraId, Infrastructure, LogScope, OpState, Operation, OperationId, Plan, Resource, StepEvent,
     StepEventKind, Vm,
 };
 use serde_json::Value;
@@ -54,7 +54,7 @@ pub(super) struct OperationRow {
     pub(super) kind: &'static str,
     pub(super) plan_format: u32,
     pub(super) state: OpState,
-    pub(super) cancel: bool,
+    pub(super) cancel: i64,
     pub(super) created: i64,
     pub(super) steps: i64,
     pub(super) error: Option<Vec<u8>>,
@@ -119,6 +119,29 @@ pub(super) fn numbered(owner: &str, n: i64) -> String {
 }
 pub(super) fn place<'a>(table: &'static str, key: &'a str, column: &'static str) -> Place<'a> {
     Place { table, key, column }
+}
+
+/// Column `cancel` of `im_operation`.
+pub(super) fn cancel_number(cancel: Option<Cancel>) -> i64 {
+    match cancel {
+        None => 0,
+        Some(Cancel::Unwind) => 1,
+        Some(Cancel::Abandon) => 2,
+    }
+}
+
+/// What [`cancel_number`] made. A number of a newer version asks for at least what ours do.
+pub(super) fn cancel_of(number: i64) -> Option<Cancel> {
+    match number {
+        0 => None,
+        1 => Some(Cancel::Unwind),
+        _ => Some(Cancel::Abandon),
+    }
+}
+
+/// A request, sealed for its place.
+pub(super) fn request(keys: &KeyRing, id: &OperationId, request: &Value) -> StoreResult<Vec<u8>> {
+    keys.seal_json(operation_place(id, "request"), request)
 }
 
 /// Column `scope` of `im_log`.
@@ -276,7 +299,7 @@ pub(super) fn operation(keys: &KeyRing, row: &Operation) -> StoreResult<Operatio
         kind: row.kind.as_str(),
         plan_format: row.plan_format,
         state: row.state,
-        cancel: row.cancel,
+        cancel: cancel_number(row.cancel),
         created: row.created,
         steps,
         error: seal_error(keys, id, row.error.as_deref())?,

@@ -5,7 +5,9 @@
 use super::{
     apply::unsigned,
     db,
-    prepare::{StepKind, document_place, numbered, operation_place, place, resource_place, vm_key, vm_place},
+    prepare::{
+        StepKind, cancel_of, document_place, numbered, operation_place, place, resource_place, vm_key, vm_place,
+    },
 };
 use crate::{InfraState, KeyRing, Listed, OperationFilter, Owned, StoreError, StoreResult};
 use im_model::{
@@ -145,7 +147,7 @@ impl Reader {
             kind: word(&id, get(row, 2)?)?,
             plan_format: u32::try_from(get::<i64>(row, 3)?).unwrap_or(u32::MAX),
             state: word(&id, get(row, 4)?)?,
-            cancel: get(row, 5)?,
+            cancel: cancel_of(get(row, 5)?),
             created: get(row, 6)?,
             error: error
                 .map(|s| self.keys.open_text(operation_place(&id, "error"), s))
@@ -367,7 +369,7 @@ where
 }
 
 /// An enum from the word it is serialised as.
-fn word<T: DeserializeOwned>(id: &OperationId, text: &str) -> StoreResult<T> {
+pub(super) fn word<T: DeserializeOwned>(id: &OperationId, text: &str) -> StoreResult<T> {
     T::deserialize(IntoDeserializer::<WordError>::into_deserializer(text)).map_err(|e| StoreError::Unreadable {
         what: format!("operation {id}"),
         why: e.to_string(),

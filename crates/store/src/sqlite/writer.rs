@@ -11,8 +11,8 @@ use super::{
     prepare::Prepared,
     rows_sql::Texts,
 };
-use crate::{Claim, Committed, Fence, KeyRing, Release, StoreError, StoreResult, Submitted};
-use im_model::{InfraId, InstanceId};
+use crate::{Claim, Committed, Fence, Heeded, KeyRing, Release, StoreError, StoreResult, Submitted};
+use im_model::{InfraId, InstanceId, OperationId, Wish};
 use sqlx::{Connection, SqliteConnection};
 use std::sync::{
     Arc,
@@ -32,6 +32,8 @@ pub(super) enum Job {
     Commit(Fence, Box<Prepared>, Release, Answer<Committed>),
     Claim(InfraId, InstanceId, u64, Answer<Option<Claim>>),
     ClaimDue(InstanceId, u64, usize, Answer<Vec<Claim>>),
+    /// With the request that comes with it, sealed.
+    Wish(OperationId, Wish, Option<Vec<u8>>, Answer<Option<Heeded>>),
     Renew(InstanceId, u64, Answer<()>),
     BreakLeases(Answer<()>),
     Close(oneshot::Sender<()>),
@@ -43,6 +45,7 @@ enum Done {
     Commit(StoreResult<Committed>, Answer<Committed>),
     Claim(StoreResult<Option<Claim>>, Answer<Option<Claim>>),
     ClaimDue(StoreResult<Vec<Claim>>, Answer<Vec<Claim>>),
+    Wish(StoreResult<Option<Heeded>>, Answer<Option<Heeded>>),
     Nothing(StoreResult<()>, Answer<()>),
 }
 
@@ -53,6 +56,7 @@ impl Done {
             Self::Commit(r, _) => r.is_err(),
             Self::Claim(r, _) => r.is_err(),
             Self::ClaimDue(r, _) => r.is_err(),
+            Self::Wish(r, _) => r.is_err(),
             Self::Nothing(r, _) => r.is_err(),
         }
     }
@@ -71,6 +75,7 @@ impl Done {
             Self::Commit(r, to) => answer(r, to, verdict),
             Self::Claim(r, to) => answer(r, to, verdict),
             Self::ClaimDue(r, to) => answer(r, to, verdict),
+            Self::Wish(r, to) => answer(r, to, verdict),
             Self::Nothing(r, to) => answer(r, to, verdict),
         }
     }
@@ -217,6 +222,7 @@ impl Writer {
             Job::ClaimDue(instance, lease, limit, to) => {
                 Done::ClaimDue(tx.claim_due(&instance, lease, limit).await, to)
             }
+            Job::Wish(id, wish, request, to) => Done::Wish(tx.wish(&id, &wish, request).await, to),
             Job::Renew(instance, lease, to) => Done::Nothing(tx.renew(&instance, lease).await, to),
             Job::BreakLeases(to) => Done::Nothing(tx.break_leases().await, to),
             // Taken out of the batch before.
@@ -251,6 +257,7 @@ fn refuse(job: Job, text: &str) {
         Job::Commit(_, _, _, to) => drop(to.send(Err(error()))),
         Job::Claim(_, _, _, to) => drop(to.send(Err(error()))),
         Job::ClaimDue(_, _, _, to) => drop(to.send(Err(error()))),
+        Job::Wish(_, _, _, to) => drop(to.send(Err(error()))),
         Job::Renew(_, _, to) | Job::BreakLeases(to) => drop(to.send(Err(error()))),
         Job::Close(to) => {
             let _ = to.send(());

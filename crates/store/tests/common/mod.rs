@@ -62,7 +62,7 @@ pub(crate) fn operation(id: &str, infra: &str, kind: OpKind) -> Operation {
         resolved: None,
         plan: None,
         state: OpState::Pending,
-        cancel: false,
+        cancel: None,
         error: None,
         created: 5,
     }

@@ -394,7 +394,7 @@ impl Workflow for SimFlow {
                         resolved: None,
                         plan: None,
                         state: OpState::Pending,
-                        cancel: false,
+                        cancel: None,
                         error: None,
                         created: operation.created,
                     })));

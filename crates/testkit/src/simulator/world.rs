@@ -10,7 +10,7 @@ use im_model::{
     ContextRun, Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, PLAN_FORMAT,
 };
 use im_ops::{Engine, EngineOptions};
-use im_store::{OperationFilter, Store, StoreError, StoreResult};
+use im_store::{OperationFilter, Store, StoreError, StoreResult, Submission};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -132,6 +132,24 @@ impl World {
         for cloud in self.clouds.values() {
             cloud.heal();
         }
+    }
+
+    /// One more that befalls the processes.
+    pub fn mishap(&self, mishap: Mishap) {
+        self.mishaps.lock().unwrap_or_else(PoisonError::into_inner).push(mishap);
+    }
+
+    /// Stores an operation as an instance does that dies at once.
+    pub async fn insert(&self, operation: Operation) {
+        let submission = Submission {
+            operation: Arc::new(operation),
+            infrastructure: None,
+            writes: Vec::new(),
+            supersede_all: false,
+            instance: InstanceId::from("short-lived"),
+            lease_ms: 0,
+        };
+        let _ = self.store.submit(submission).await;
     }
 
     /// Options of the engines.
@@ -284,7 +302,7 @@ fn operation(id: &str, infra: &str, kind: OpKind, ask: &Ask) -> Operation {
         resolved: None,
         plan: None,
         state: OpState::Pending,
-        cancel: false,
+        cancel: None,
         error: None,
         created: 0,
     }
