@@ -11,6 +11,7 @@ mod prepare;
 mod read;
 mod rows_sql;
 mod schema;
+mod wishes;
 mod writer;
 
 pub use files::parse_data_db;
