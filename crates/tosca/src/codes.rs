@@ -49,6 +49,14 @@ codes! {
     NO_ATTRIBUTE = "T0305";
     CYCLE = "T0306";
     OPERATION_OUTPUT = "T0307";
+    CONVERSION = "T0401";
+    CIRCLE = "T0402";
+    NULL_INPUT = "T0403";
+    FILE = "T0404";
+    PORT = "T0405";
+    NETWORK = "T0406";
+    CONTAINER = "T0407";
+    NOT_KNOWN = "T0408";
     DUPLICATE_KEY = "T0901";
     RELAXED = "T0902";
     DROPPED = "T0903";

@@ -51,12 +51,7 @@ pub fn ansible_output(log: &str) -> Value {
     let steps = steps.into_iter().map(|(step, tasks)| {
         let tasks: Map<String, Value> = tasks
             .into_iter()
-            .map(|(name, task)| {
-                (
-                    name.to_owned(),
-                    json!({"state": task.state, "output": task.output}),
-                )
-            })
+            .map(|(name, task)| (name.to_owned(), json!({"state": task.state, "output": task.output})))
             .collect();
         (step.to_owned(), json!({ "tasks": tasks }))
     });

@@ -1,0 +1,8 @@
+//! From TOSCA to RADL and back to outputs: real documents against what the original made of them, and each rule by
+//! itself.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+mod samples;
+mod support;
