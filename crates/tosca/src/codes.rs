@@ -63,3 +63,6 @@ codes! {
     UNIT_CASE = "T0904";
     SUSPICIOUS = "T0905";
 }
+
+/// The code of a `template_file` that cannot be used: whether it can may depend on how the service is configured.
+pub const TEMPLATE_FILE_CODE: &str = TEMPLATE_FILE;

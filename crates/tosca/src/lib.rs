@@ -5,6 +5,7 @@
 
 mod codes;
 mod convert;
+mod explain;
 mod files;
 pub mod functions;
 pub mod library;
@@ -20,8 +21,9 @@ mod update;
 mod validate;
 pub mod yaml;
 
-pub use codes::ALL as CODES;
+pub use codes::{ALL as CODES, TEMPLATE_FILE_CODE};
 pub use convert::{ConvertContext, Converted, ExistingVm, convert, draw_container_ids, image_site};
+pub use explain::{explain, pages};
 pub use files::{Embedded, Fetched, File, Files, Wanted, Why};
 pub use limits::Limits;
 pub use load::{LoadOptions, Loaded, load, read};

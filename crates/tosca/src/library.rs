@@ -70,35 +70,30 @@ pub fn nfv() -> &'static str {
 /// The text that stands for an import's address, if the library has that very version. Understands the three ways in
 /// which GitHub serves a file: its raw host (with and without `refs/heads`), `raw` and `blob` below the repository.
 pub fn embedded(url: &str) -> Option<&'static str> {
+    Some(SHELVES[shelf_of(url)?].text)
+}
+
+fn shelf_of(url: &str) -> Option<usize> {
     let (owner, repository, rest) = repository_path(url)?;
     let rest = rest
         .strip_prefix("refs/heads/")
         .or_else(|| rest.strip_prefix("refs/tags/"))
         .unwrap_or(rest);
-    SHELVES
-        .iter()
-        .find(|shelf| {
-            shelf.owner == owner
-                && shelf.repository == repository
-                && rest
-                    .strip_prefix(shelf.version)
-                    .and_then(|path| path.strip_prefix('/'))
-                    .is_some_and(|path| path == shelf.path)
-        })
-        .map(|shelf| shelf.text)
+    SHELVES.iter().position(|shelf| {
+        shelf.owner == owner
+            && shelf.repository == repository
+            && rest
+                .strip_prefix(shelf.version)
+                .and_then(|path| path.strip_prefix('/'))
+                .is_some_and(|path| path == shelf.path)
+    })
 }
 
 /// The same, read once for all documents.
 pub(crate) fn embedded_file(url: &str) -> Option<crate::File> {
-    static FILES: LazyLock<Vec<(&'static str, crate::File)>> = LazyLock::new(|| {
-        SHELVES
-            .iter()
-            .map(|shelf| (shelf.text, crate::File::new(shelf.text)))
-            .collect()
-    });
-    let text = embedded(url)?;
-    let (_, file) = FILES.iter().find(|(known, _)| std::ptr::eq(*known, text))?;
-    Some(file.clone())
+    static FILES: LazyLock<Vec<crate::File>> =
+        LazyLock::new(|| SHELVES.iter().map(|shelf| crate::File::new(shelf.text)).collect());
+    FILES.get(shelf_of(url)?).cloned()
 }
 
 /// The addresses that [`embedded`] answers, in the form that most documents use.

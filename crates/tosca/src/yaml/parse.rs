@@ -169,6 +169,14 @@ impl<'a> Builder<'a> {
     ) -> Result<(), Refused> {
         let at = self.place(range);
         let plain = style == ScalarStyle::Plain;
+        // Lines of a block have the line ends they are written with, and the last line of a text may have none.
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let ends_here = block && !self.text.ends_with(['\n', '\r']) && at.span.end as usize >= self.text.len();
+        let text = if ends_here {
+            text.strip_suffix('\n').unwrap_or(text)
+        } else {
+            text
+        };
         let value = match tag {
             Some(tag) if is_unspecific(tag) => scalar::resolve(text),
             Some(tag) => match schema_tag(tag) {

@@ -65,17 +65,43 @@ pub(super) fn float_text(float: f64) -> String {
     if float.is_infinite() {
         return if float > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let shortest = format!("{float:e}");
+    let mut shortest = format!("{float:e}");
+    // Of two texts that are as short and as near, Python takes the even one.
+    let digits = shortest
+        .bytes()
+        .take_while(|b| *b != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    let rounded = format!("{float:.*e}", digits.saturating_sub(1));
+    if rounded.parse() == Ok(float) {
+        shortest = rounded;
+    }
     let Some((mantissa, exponent)) = shortest.split_once('e') else {
         return shortest;
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) {
-        let plain = format!("{float}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
+        return plain(mantissa, exponent);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// Digits with the point where the exponent puts it.
+fn plain(mantissa: &str, exponent: i32) -> String {
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_end_matches('0');
+    let Ok(whole) = usize::try_from(exponent + 1) else {
+        let zeros = "0".repeat(exponent.unsigned_abs() as usize - 1);
+        return format!("{sign}0.{zeros}{digits}");
+    };
+    if whole == 0 {
+        return format!("{sign}0.{digits}");
+    }
+    let padded = format!("{digits:0<whole$}");
+    let (whole, fraction) = padded.split_at(whole);
+    format!("{sign}{whole}.{}", if fraction.is_empty() { "0" } else { fraction })
 }
 
 fn quoted(out: &mut String, text: &str) {
