@@ -12,7 +12,10 @@ use futures::FutureExt;
 use im_model::{Cancel, Lane, OpKind, OpState, Operation, OperationId, PLAN_FORMAT};
 use im_store::{OperationFilter, Release};
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 
 /// An operation that the actor is to see to.
 pub(crate) enum Seed {
@@ -85,12 +88,14 @@ pub(crate) async fn run(
     let work = async {
         loop {
             actor.schedule().await;
+            let restless = actor.inner.restless_until(&actor.owner.infra);
             tokio::select! {
                 biased;
                 signal = inbox.recv() => match signal {
                     Some(signal) => actor.heed(signal),
                     None => return,
                 },
+                () = sleep_until(restless.unwrap_or_else(Instant::now)), if restless.is_some() => {}
                 () = tokio::time::sleep(poll), if shared => actor.look().await,
             }
             while let Ok(signal) = inbox.try_recv() {
@@ -256,8 +261,12 @@ impl Actor {
             }
             return;
         }
-        let deleting = self.cloud.as_ref().is_some_and(|r| r.operation.kind == OpKind::Destroy);
-        if deleting {
+        // One that waits for credentials is not over either: what began now would be left behind by it.
+        let is_destroy = |operation: &Operation| operation.kind == OpKind::Destroy;
+        if self.running().any(|r| is_destroy(&r.operation)) || self.parked.values().any(|o| is_destroy(o)) {
+            for entry in std::mem::take(&mut self.waiting) {
+                self.close(entry, Cancelled::ByDelete).await;
+            }
             return;
         }
         let (off, rest) = std::mem::take(&mut self.waiting).into_iter().partition(Entry::is_off);
@@ -330,8 +339,17 @@ impl Actor {
         }
     }
 
+    /// A request that was repeated may tell of an operation that is long over.
+    async fn has_ended(&self, id: &OperationId) -> bool {
+        let row = self.inner.store.operation(id).await;
+        row.is_ok_and(|row| row.is_some_and(|row| row.state.is_final()))
+    }
+
     /// Ends an operation that is not running, without touching anything that it may have made.
     async fn close(&self, entry: Entry, why: Cancelled) {
+        if entry.start == Start::Inserted && self.has_ended(&entry.operation.id).await {
+            return;
+        }
         let (workflow, start) = (Arc::clone(&self.inner.workflow), entry.start);
         let closed = self
             .owner

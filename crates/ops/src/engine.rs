@@ -45,7 +45,7 @@ impl Engine {
 
     /// Stores an operation (and its infrastructure, for a create) durably, then carries it out. Returns once it is
     /// stored; repeating the call is safe. With `supersede_all` (destroy) every other operation of the infrastructure
-    /// is cancelled in the same transaction.
+    /// is cancelled in the same transaction. Whoever drops the future changes nothing: it is stored all the same.
     pub async fn submit(
         &self,
         operation: Operation,
@@ -53,60 +53,19 @@ impl Engine {
         mut writes: Vec<Write>,
         supersede_all: bool,
     ) -> StoreResult<()> {
-        let inner = &self.inner;
-        let infra = operation.infra.clone();
         writes.push(Write::Event(operation_event(&operation)));
-        let operation = Arc::new(operation);
-        let infrastructure = infrastructure.map(Arc::new);
         let submission = Submission {
-            operation: Arc::clone(&operation),
-            infrastructure: infrastructure.clone(),
+            operation: Arc::new(operation),
+            infrastructure: infrastructure.map(Arc::new),
             writes,
             supersede_all,
-            instance: inner.options.instance.clone(),
-            lease_ms: inner.options.lease_ms(),
+            instance: self.inner.options.instance.clone(),
+            lease_ms: self.inner.options.lease_ms(),
         };
-        loop {
-            if let Some(owner) = inner.active(&infra) {
-                match owner.submit(submission.clone()).await {
-                    // Released or lost meanwhile.
-                    Err(StoreError::Fenced { .. }) => {}
-                    answer => return answer,
-                }
-            }
-            let gate = inner.gate(&infra);
-            let _guard = gate.lock().await;
-            if inner.active(&infra).is_some() {
-                continue;
-            }
-            let submitted = inner.submit_to_store(submission.clone()).await?;
-            inner.uncache(&infra);
-            // A submission has events; none come back if it had been stored before.
-            let new = !submitted.events.is_empty();
-            inner.publish(&infra, submitted.events);
-            let Some(claim) = submitted.claim else {
-                return Ok(());
-            };
-            // A new infrastructure has no rows but those that were handed over.
-            let seed = infrastructure.filter(|_| new).map(|infra| {
-                let mut state = InfraState {
-                    infra,
-                    vms: BTreeMap::new(),
-                    resources: BTreeMap::new(),
-                    seq: submitted.seq,
-                };
-                for write in &submission.writes {
-                    apply(&mut state, write);
-                }
-                (state, operation)
-            });
-            if let Err(error) = inner.own(claim, seed).await {
-                // It is stored and it is ours: it will be taken up as soon as it can be read.
-                tracing::error!(%infra, "cannot be taken up: {error}");
-                inner.reclaim_later(&infra);
-            }
-            return Ok(());
-        }
+        let inner = Arc::clone(&self.inner);
+        self.inner
+            .to_the_end(async move { submit(&inner, submission).await })
+            .await
     }
 
     /// Waits until an operation has ended, or cannot go on by itself ([`OpState::Stuck`],
@@ -132,6 +91,7 @@ impl Engine {
             }
             loop {
                 tokio::select! {
+                    biased;
                     ended = waiting.ended() => return Ok(without_contents(Operation::clone(&ended))),
                     () = tokio::time::sleep(inner.options.poll) => {}
                 }
@@ -173,44 +133,10 @@ impl Engine {
     where
         F: FnOnce(&InfraState) -> Vec<Write> + Send + 'static,
     {
-        let inner = &self.inner;
-        // The change can be made once only, so it is handed over until somebody has made it.
-        let change = Arc::new(std::sync::Mutex::new(Some(change)));
-        loop {
-            let gate = inner.gate(infra);
-            let guard = gate.lock().await;
-            if inner.active(infra).is_none() {
-                let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
-                let Some(claim) = inner.store.claim(infra, instance, lease).await? else {
-                    return Ok(false);
-                };
-                match inner.own(claim, None).await {
-                    Ok(()) => {}
-                    Err(StoreError::Missing { .. }) => return Ok(false),
-                    Err(error) => {
-                        inner.reclaim_later(infra);
-                        return Err(error);
-                    }
-                }
-            }
-            let Some(owner) = inner.active(infra) else { continue };
-            drop(guard);
-            let once = Arc::clone(&change);
-            let made = owner
-                .change(Release::IfIdle, move |draft| {
-                    if let Some(change) = crate::inner::lock(&once).take() {
-                        let writes = change(draft.state());
-                        draft.extend(writes);
-                    }
-                })
-                .await;
-            match made {
-                Ok(()) => return Ok(true),
-                Err(StoreError::Fenced { .. }) if crate::inner::lock(&change).is_some() => {}
-                Err(StoreError::Fenced { .. }) => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
+        let (inner, infra) = (Arc::clone(&self.inner), infra.clone());
+        self.inner
+            .to_the_end(async move { update(&inner, &infra, change).await })
+            .await
     }
 
     /// What happens to an infrastructure from now on, as far as this instance does it. Readers combine it with
@@ -251,6 +177,96 @@ fn without_contents(mut row: Operation) -> Operation {
         row.plan = None;
     }
     row
+}
+
+/// Stores an operation, and takes up the infrastructure if it is ours then.
+async fn submit(inner: &Arc<Inner>, submission: Submission) -> StoreResult<()> {
+    let infra = submission.operation.infra.clone();
+    loop {
+        if let Some(owner) = inner.active(&infra) {
+            match owner.submit(submission.clone()).await {
+                // Released or lost meanwhile.
+                Err(StoreError::Fenced { .. }) => {}
+                answer => return answer,
+            }
+        }
+        let gate = inner.gate(&infra);
+        let _guard = gate.lock().await;
+        if inner.active(&infra).is_some() {
+            continue;
+        }
+        let submitted = inner.submit_to_store(submission.clone()).await?;
+        inner.uncache(&infra);
+        // A submission has events; none come back if it had been stored before.
+        let new = !submitted.events.is_empty();
+        inner.publish(&infra, submitted.events);
+        let Some(claim) = submitted.claim else {
+            return Ok(());
+        };
+        // A new infrastructure has no rows but those that were handed over.
+        let seed = submission.infrastructure.clone().filter(|_| new).map(|infra| {
+            let mut state = InfraState {
+                infra,
+                vms: BTreeMap::new(),
+                resources: BTreeMap::new(),
+                seq: submitted.seq,
+            };
+            for write in &submission.writes {
+                apply(&mut state, write);
+            }
+            (state, Arc::clone(&submission.operation))
+        });
+        if let Err(error) = inner.own(claim, seed).await {
+            // It is stored and it is ours: it will be taken up as soon as it can be read.
+            tracing::error!(%infra, "cannot be taken up: {error}");
+            inner.reclaim_later(&infra);
+        }
+        return Ok(());
+    }
+}
+
+/// See [`Engine::update`].
+async fn update<F>(inner: &Arc<Inner>, infra: &InfraId, change: F) -> StoreResult<bool>
+where
+    F: FnOnce(&InfraState) -> Vec<Write> + Send + 'static,
+{
+    // The change can be made once only, so it is handed over until somebody has made it.
+    let change = Arc::new(std::sync::Mutex::new(Some(change)));
+    loop {
+        let gate = inner.gate(infra);
+        let guard = gate.lock().await;
+        if inner.active(infra).is_none() {
+            let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
+            let Some(claim) = inner.store.claim(infra, instance, lease).await? else {
+                return Ok(false);
+            };
+            match inner.own(claim, None).await {
+                Ok(()) => {}
+                Err(StoreError::Missing { .. }) => return Ok(false),
+                Err(error) => {
+                    inner.reclaim_later(infra);
+                    return Err(error);
+                }
+            }
+        }
+        let Some(owner) = inner.active(infra) else { continue };
+        drop(guard);
+        let once = Arc::clone(&change);
+        let made = owner
+            .change(Release::IfIdle, move |draft| {
+                if let Some(change) = crate::inner::lock(&once).take() {
+                    let writes = change(draft.state());
+                    draft.extend(writes);
+                }
+            })
+            .await;
+        match made {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Fenced { .. }) if crate::inner::lock(&change).is_some() => {}
+            Err(StoreError::Fenced { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Renews the lease of everything that is owned here, three times in its length.

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{broadcast, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     cache: Mutex<Cache>,
     /// Calls whose effect may still arrive, until when.
     suspects: Mutex<HashMap<Key, Instant>>,
+    /// The last of them, by infrastructure.
+    restless: Mutex<HashMap<InfraId, Instant>>,
     /// The same for everything of an infrastructure whose former owner was cut off.
     unsettled: Mutex<HashMap<InfraId, Instant>>,
     /// When the last renewal that succeeded was sent.
@@ -65,6 +67,7 @@ impl Inner {
             feeds: Mutex::default(),
             waiters: Mutex::default(),
             suspects: Mutex::default(),
+            restless: Mutex::default(),
             unsettled: Mutex::default(),
             renewed: watch::channel(Instant::now()).0,
             stopping: CancellationToken::new(),
@@ -79,6 +82,20 @@ impl Inner {
         tokio::spawn(async move {
             killed.run_until_cancelled_owned(task).await;
         });
+    }
+
+    /// Runs work to its end though the caller may go away in the middle of it: what was claimed must be taken up.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = StoreResult<T>> + Send + 'static,
+    ) -> StoreResult<T> {
+        let (to, answer) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may be there to hear it.
+            let _ = to.send(work.await);
+        });
+        let ended = |_| StoreError::Database("the engine has ended".to_owned());
+        answer.await.map_err(ended)?
     }
 
     /// The same, and an orderly stop waits for it.
@@ -285,7 +302,8 @@ impl Inner {
         if self.renewed.borrow().elapsed() < self.options.lease {
             return;
         }
-        let owners: Vec<_> = lock(&self.owners).values().cloned().collect();
+        let mut owners: Vec<_> = lock(&self.owners).values().cloned().collect();
+        owners.sort_by(|a, b| a.infra.cmp(&b.infra));
         for owner in owners {
             tracing::warn!(infra = %owner.infra, "the lease ran out");
             self.lose(&owner);
@@ -295,24 +313,38 @@ impl Inner {
     // ---- effects that may still arrive
 
     /// A call under this key was made, and what came of it is not known.
-    pub(crate) fn suspect(&self, key: &Key) {
-        let mut suspects = lock(&self.suspects);
+    pub(crate) fn suspect(&self, infra: &InfraId, key: &Key) {
         let now = Instant::now();
+        {
+            let mut restless = lock(&self.restless);
+            restless.retain(|_, until| *until > now);
+            restless.insert(infra.clone(), now + self.options.settle);
+        }
+        let mut suspects = lock(&self.suspects);
         if suspects.len() >= 1024 {
             suspects.retain(|_, until| *until > now);
         }
         suspects.insert(key.clone(), now + self.options.settle);
     }
 
+    /// Until when effects may still arrive of which only this process knows: who owns the infrastructure after us would
+    /// not wait for them. `None`: there are no such.
+    pub(crate) fn restless_until(&self, infra: &InfraId) -> Option<Instant> {
+        let restless = lock(&self.restless).get(infra).copied();
+        let unsettled = lock(&self.unsettled).get(infra).copied();
+        restless.max(unsettled).filter(|until| *until > Instant::now())
+    }
+
     fn unsettle(&self, infra: &InfraId) {
         let mut unsettled = lock(&self.unsettled);
         let now = Instant::now();
         unsettled.retain(|_, until| *until > now);
-        // Where the former owner may live on, a call of its may still be under way.
+        // Where the former owner may live on, it may not know yet that it is replaced (a delete does not wait for the end
+        // of its lease), and begin a call as long as its lease lasts.
         let calls = if self.store.exclusive() {
             Duration::ZERO
         } else {
-            self.options.call_deadline
+            self.options.lease + self.options.call_deadline
         };
         unsettled.insert(infra.clone(), now + self.options.settle + calls);
     }

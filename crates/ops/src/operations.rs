@@ -4,7 +4,7 @@
 //! A wish is stored in the operation's row by whoever accepts it, owner or not. The owner is told where it is here,
 //! looks by itself where it is elsewhere, and whoever takes over reads it with the rows.
 
-use crate::{Engine, actor::Signal, run::record};
+use crate::{Engine, actor::Signal, inner::Inner, run::record};
 use im_model::{
     Action, InfraId, OpKind, OpState, Operation, OperationId, Plan, Resource, ResourceState, StepEvent, StepEventKind,
     StepId, Unit, Wish,
@@ -102,62 +102,12 @@ impl Engine {
 
     /// Stores a wish and sees to it that it is heeded, by whichever instance. Durable when it returns; repeating it is
     /// safe. `None`: no such operation.
+    /// Whoever drops the future changes nothing.
     pub async fn wish(&self, id: &OperationId, wish: Wish) -> StoreResult<Option<Wished>> {
-        let inner = &self.inner;
-        let mut tries = 0;
-        let mut heeded = Heeded::Nothing;
-        let wished = loop {
-            match inner.store.wish(id, &wish).await {
-                Ok(wished) => break wished,
-                // It may have been written: asked again it then says "nothing", but somebody has to be told.
-                Err(error) if tries < 3 && (error.is_temporary() || matches!(error, StoreError::Uncertain(_))) => {
-                    tracing::warn!(operation = %id, "{error}; will be repeated");
-                    if matches!(error, StoreError::Uncertain(_)) {
-                        heeded = Heeded::Marked;
-                    }
-                    tries += 1;
-                    tokio::time::sleep(Duration::from_millis(50 << tries)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        let Some(mut wished) = wished else { return Ok(None) };
-        if wished.heeded == Heeded::Nothing && !wished.operation.state.is_final() {
-            wished.heeded = heeded;
-        }
-        self.announce(&wished).await;
-        Ok(Some(wished))
-    }
-
-    /// Tells the owner, or becomes it. Failing at that loses nothing: the row says what is wished.
-    async fn announce(&self, wished: &Wished) {
-        let operation = &wished.operation;
-        let signal = match (wished.heeded, operation.cancel) {
-            (Heeded::Nothing, _) => return,
-            (Heeded::Marked, Some(how)) if !operation.state.is_paused() => Signal::Cancelled(operation.id.clone(), how),
-            _ => Signal::LetOn(Arc::new(operation.clone())),
-        };
-        let (inner, infra) = (&self.inner, &operation.infra);
-        let gate = inner.gate(infra);
-        // While it is held, nobody is in the middle of reading rows.
-        let _guard = gate.lock().await;
-        if let Some(owner) = inner.active(infra)
-            && owner.signals.send(signal).is_ok()
-        {
-            return;
-        }
-        let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
-        match inner.store.claim(infra, instance, lease).await {
-            Ok(Some(claim)) => {
-                if let Err(error) = inner.own(claim, None).await {
-                    tracing::error!(%infra, "cannot be taken up: {error}");
-                    inner.reclaim_later(infra);
-                }
-            }
-            // Another instance has it, and looks.
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%infra, "{error}; it will be taken up later"),
-        }
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        self.inner
+            .to_the_end(async move { store_wish(&inner, &id, wish).await })
+            .await
     }
 
     /// Gives an operation that waits for credentials, or is stuck, a new request, and lets it go on. `false`: it does
@@ -165,6 +115,64 @@ impl Engine {
     pub async fn resume(&self, operation: &OperationId, request: Value) -> StoreResult<bool> {
         let wished = self.wish(operation, Wish::Retry(Some(Arc::new(request)))).await?;
         Ok(wished.is_some_and(|w| w.heeded != Heeded::Nothing))
+    }
+}
+
+/// See [`Engine::wish`].
+async fn store_wish(inner: &Arc<Inner>, id: &OperationId, wish: Wish) -> StoreResult<Option<Wished>> {
+    let mut tries = 0;
+    let mut heeded = Heeded::Nothing;
+    let wished = loop {
+        match inner.store.wish(id, &wish).await {
+            Ok(wished) => break wished,
+            // It may have been written: asked again it then says "nothing", but somebody has to be told.
+            Err(error) if tries < 3 && (error.is_temporary() || matches!(error, StoreError::Uncertain(_))) => {
+                tracing::warn!(operation = %id, "{error}; will be repeated");
+                if matches!(error, StoreError::Uncertain(_)) {
+                    heeded = Heeded::Marked;
+                }
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let Some(mut wished) = wished else { return Ok(None) };
+    if wished.heeded == Heeded::Nothing && !wished.operation.state.is_final() {
+        wished.heeded = heeded;
+    }
+    announce(inner, &wished).await;
+    Ok(Some(wished))
+}
+
+/// Tells the owner, or becomes it. Failing at that loses nothing: the row says what is wished.
+async fn announce(inner: &Arc<Inner>, wished: &Wished) {
+    let operation = &wished.operation;
+    let signal = match (wished.heeded, operation.cancel) {
+        (Heeded::Nothing, _) => return,
+        (Heeded::Marked, Some(how)) if !operation.state.is_paused() => Signal::Cancelled(operation.id.clone(), how),
+        _ => Signal::LetOn(Arc::new(operation.clone())),
+    };
+    let infra = &operation.infra;
+    let gate = inner.gate(infra);
+    // While it is held, nobody is in the middle of reading rows.
+    let _guard = gate.lock().await;
+    if let Some(owner) = inner.active(infra)
+        && owner.signals.send(signal).is_ok()
+    {
+        return;
+    }
+    let (instance, lease) = (&inner.options.instance, inner.options.lease_ms());
+    match inner.store.claim(infra, instance, lease).await {
+        Ok(Some(claim)) => {
+            if let Err(error) = inner.own(claim, None).await {
+                tracing::error!(%infra, "cannot be taken up: {error}");
+                inner.reclaim_later(infra);
+            }
+        }
+        // Another instance has it, and looks.
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%infra, "{error}; it will be taken up later"),
     }
 }
 

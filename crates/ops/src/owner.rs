@@ -261,6 +261,10 @@ impl Writer {
                 }
             }
         }
+        if release == Release::IfIdle && self.inner.restless_until(&self.owner.infra).is_some() {
+            // The actor gives it up once all has arrived.
+            release = Release::Keep;
+        }
         if writes.is_empty() && release == Release::Keep {
             for reply in replies {
                 let _ = reply.send(Ok(()));
@@ -323,6 +327,7 @@ impl Writer {
                 error if error.is_temporary() => {
                     tracing::warn!(infra = %self.owner.infra, "{error}; will be repeated");
                     tokio::select! {
+                        biased;
                         () = self.owner.dead.cancelled() => return Err(Refused::Lost),
                         () = tokio::time::sleep(pause) => {}
                     }

@@ -84,6 +84,7 @@ impl Around {
             stronger_cancel(&mut cancel, below).await;
         };
         tokio::select! {
+            biased;
             () = cancelled => {}
             () = self.inner.stopping.cancelled() => {}
         }
@@ -178,6 +179,7 @@ impl Calls {
         from: Option<Instant>,
     ) {
         let around = self.around(Some(&cx.cloud.id));
+        let infra = self.owner.infra.clone();
         self.spawn(async move {
             let Some(_permit) = around.enter(from, Yields::ToAnyCancel).await else {
                 return Answer::NotCalled {
@@ -200,7 +202,7 @@ impl Calls {
             // Noted before anybody can act on it.
             for (wanted, result) in wanted.iter().zip(&results) {
                 if result.as_ref().is_err_and(|e| e.outcome == im_cloud::Outcome::Unknown) {
-                    around.inner.suspect(&wanted.key);
+                    around.inner.suspect(&infra, &wanted.key);
                 }
             }
             Answer::Ensured { steps, results }
@@ -275,6 +277,7 @@ impl Calls {
                 tokio::time::sleep(around.inner.options.call_deadline).await;
             };
             tokio::select! {
+                biased;
                 result = AssertUnwindSafe(workflow.run(call)).catch_unwind() => Answer::Ran {
                     step: id,
                     result: result.unwrap_or_else(|_| {

@@ -17,7 +17,7 @@ use crate::{
 };
 use futures::FutureExt;
 use graph::Graph;
-use im_model::{OpState, Operation, PLAN_FORMAT, Plan, Unit};
+use im_model::{OpKind, OpState, Operation, PLAN_FORMAT, Plan, Unit};
 use im_store::{Release, StoreError, StoreResult, Write};
 use record::Record;
 use serde_json::Value;
@@ -230,6 +230,10 @@ impl Run {
         let planned = self
             .owner
             .change(Release::Keep, move |draft| {
+                // It was accepted before the delete, and is carried out after it.
+                if draft.state().infra.deleted && job.operation.kind != OpKind::Destroy {
+                    return Err(StepError::failed("the infrastructure has been deleted"));
+                }
                 let resolved = job.operation.resolved.as_deref().unwrap_or(&Value::Null);
                 let planned = workflow.plan(&job, resolved, draft.state())?;
                 let plan = Arc::new(planned.plan);
@@ -291,6 +295,7 @@ impl Run {
                     tracing::info!(operation = %self.job.operation.id, "resolve: {message}; will be repeated");
                     attempt += 1;
                     tokio::select! {
+                        biased;
                         _ = stronger_cancel(&mut cancel, None) => {}
                         () = self.inner.stopping.cancelled() => {}
                         () = tokio::time::sleep(self.inner.options.retry_delay) => {}
