@@ -7,6 +7,7 @@ mod dice;
 mod memory;
 mod nodes;
 pub mod proxy;
+mod safeguard;
 mod simcloud;
 pub mod simulator;
 
@@ -14,4 +15,5 @@ pub use crash::{CrashStore, Life, Mishap, Mishaps};
 pub use dice::Dice;
 pub use memory::{MemoryStore, at_rest};
 pub use nodes::{NodeImage, Nodes, TestNode, required};
+pub use safeguard::Safeguard;
 pub use simcloud::{Fault, Object, SimCloud, SimCloudOptions};

@@ -7,7 +7,7 @@ mod common;
 use common::{I, ask, block_on};
 use im_model::{EventBody, InfraId, OpKind, OpState, OperationId, ResourceKind, VmState};
 use im_ops::Engine;
-use im_store::{OperationFilter, Store};
+use im_store::OperationFilter;
 use im_testkit::{
     Fault, SimCloud, SimCloudOptions,
     simulator::{World, WorldOptions, check},
@@ -57,7 +57,7 @@ fn make(vms: u32) -> (u64, Duration) {
             .unwrap();
         let took = cpu_time().saturating_sub(start);
         assert_eq!(row.state, OpState::Done);
-        let commits = world.store.commits();
+        let commits = world.commits();
         assert!(world.quiet(I).await);
         demand(&world).await;
         (commits, took)

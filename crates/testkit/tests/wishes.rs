@@ -7,7 +7,7 @@ mod common;
 use common::{I, ask, block_on};
 use im_model::{Cancel, InfraId, OpKind, OpState, Operation, OperationId, ResourceState, Unit, VmId, Wish};
 use im_ops::{StepStanding, remaining};
-use im_store::{Heeded, OperationFilter, Store};
+use im_store::{Heeded, OperationFilter};
 use im_testkit::{
     Fault, Mishap, SimCloudOptions,
     simulator::{World, WorldOptions, check},

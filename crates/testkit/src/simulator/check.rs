@@ -2,13 +2,14 @@
 
 use super::world::World;
 use im_model::{InfraId, OpKind, OpState, Resource, ResourceState, StepEventKind, VmState};
-use im_store::{OperationFilter, Store, StoreResult};
+use im_store::{OperationFilter, StoreResult};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The violations found; none is what is demanded.
 ///
 /// - What the rows say exists is what exists at the clouds, made by exactly the request that was written down.
-/// - No key had two living objects at once.
+/// - No key had two living objects at once, and no step two in different attempts.
+/// - What is somebody else's is as it was.
 /// - Every operation is final, or parked; nothing is left half-way.
 /// - Each unit's end, each beginning and each end was projected exactly once.
 /// - After a delete nothing is left at all.
@@ -33,12 +34,20 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
         }
     }
 
+    // What was given away, or up, may be there or not.
+    let released = released(world, &id).await?;
     let mut objects = BTreeMap::new();
     for (name, cloud) in &world.clouds {
+        for object in cloud.touched() {
+            found.push(format!("cloud {name}: somebody else's {object} was touched"));
+        }
         for mark in cloud.doubles() {
-            found.push(format!("cloud {name}: two living objects under {mark}"));
+            found.push(format!("cloud {name}: two living objects of {mark}"));
         }
         for (key, object) in cloud.of_infra(&id) {
+            if released.contains(&key) {
+                continue;
+            }
             objects.insert(key, (name.clone(), object));
         }
     }
@@ -101,7 +110,11 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
         .values()
         .filter_map(|r| Some(((r.cloud.id.as_str(), r.cloud_id.as_deref()?), &**r)))
         .collect();
-    for vm in state.vms.values().filter(|vm| !vm.destroyed && !parked) {
+    for vm in state
+        .vms
+        .values()
+        .filter(|vm| !vm.destroyed && !parked && released.is_empty())
+    {
         let row = vm
             .cloud_id
             .as_deref()
@@ -110,8 +123,17 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
             (VmState::Failed, None) | (VmState::Running | VmState::Stopped, Some(_)) => {}
             // The VM went, its disk was refused: the removal failed, and is asked for again.
             (VmState::Running | VmState::Stopped, None) if refused => {}
+            // The delete that took its launch over failed; the next one ends it.
+            (VmState::Pending, None) if refused => {}
             (state, row) => found.push(format!("VM {} is {state}, with resource {}", vm.id, row.is_some())),
         }
     }
     Ok(found)
+}
+
+/// Keys of what is on record as not ours any more.
+pub(super) async fn released(world: &World, infra: &InfraId) -> StoreResult<BTreeSet<String>> {
+    let tombstones = world.store.tombstones(infra).await?;
+    let released = tombstones.iter().filter(|row| row.state == ResourceState::Released);
+    Ok(released.map(|row| row.key.to_string()).collect())
 }

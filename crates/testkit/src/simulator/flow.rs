@@ -1,13 +1,15 @@
-//! A small application: networks, volumes and VMs at two clouds, configuration, power. Like the real one in form.
+//! A small application: networks, volumes and VMs at two clouds, configuration, power, alteration, snapshots. Like the
+//! real one in form.
 
 use crate::{crash::Life, simcloud::SimCloud};
 use async_trait::async_trait;
-use im_cloud::Cx;
+use im_cloud::{Cx, ErrorKind};
 use im_model::{
     Account, Action, AuthLine, BlobId, CloudRef, Configured, Deployment, OpKind, OpState, Operation, OperationId,
     PLAN_FORMAT, Plan, Power, Resource, ResourceKind, ResourceState, Step, StepId, Unit, Vm, VmId, VmState,
 };
 use im_ops::{Change, Job, Planned, Reach, RunCall, StepError, UnitOutcome, Workflow};
+use im_radl::System;
 use im_store::{InfraState, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,7 +29,7 @@ pub struct Ask {
     pub vms: u32,
     /// At which clouds, in turn.
     pub clouds: Vec<String>,
-    /// VMs to remove or switch.
+    /// VMs to remove, switch, alter or copy.
     pub ids: Vec<u32>,
     /// Whose credentials come with it.
     pub account: String,
@@ -75,7 +77,14 @@ fn run(unit: Unit, after: Vec<StepId>, always: bool, name: &str) -> Step {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    DiskFirst,
+    DiskLast,
+}
+
 struct Planner<'a> {
+    operation: &'a OperationId,
     steps: Vec<Step>,
     state: &'a InfraState,
     account: Account,
@@ -94,9 +103,11 @@ impl Planner<'_> {
         kind: ResourceKind,
         name: String,
         cloud: &str,
-        spec: Value,
+        mut spec: Value,
     ) -> StepId {
         let account = self.account.clone();
+        // So that two attempts at one thing are known as such.
+        spec["of"] = json!(format!("{}/{}", self.operation, self.steps.len()));
         self.push(Step {
             unit,
             after,
@@ -124,7 +135,10 @@ impl Planner<'_> {
             };
             if !networks.contains_key(&cloud) {
                 let there = self.state.resources.values().find(|r| {
-                    r.kind == ResourceKind::Network && r.cloud.id == cloud && r.state == ResourceState::Created
+                    r.kind == ResourceKind::Network
+                        && r.cloud.id == cloud
+                        && r.account == self.account
+                        && r.state == ResourceState::Created
                 });
                 let network = if let Some(row) = there {
                     (None, json!(row.cloud_id))
@@ -171,6 +185,24 @@ impl Planner<'_> {
         }
         self.push(run(Unit::Infra, boots, true, "bookkeeping"));
         writes
+    }
+
+    /// A disk for a VM that is there, made before or after something is done to the VM.
+    fn disk(&mut self, vm: VmId, name: String, what: &str, order: Order) {
+        let unit = Unit::Vm(vm);
+        let there = self.state.vms.get(&vm).filter(|v| !v.destroyed && v.cloud_id.is_some());
+        let Some(there) = there.map(|v| v.cloud.id.clone()) else {
+            self.push(run(unit, Vec::new(), false, "not there"));
+            return;
+        };
+        let spec = json!({ "vm": vm, "nonce": self.nonce });
+        if order == Order::DiskFirst {
+            let disk = self.ensure(unit, Vec::new(), ResourceKind::Volume, name, &there, spec);
+            self.push(run(unit, vec![disk], false, what));
+        } else {
+            let done = self.push(run(unit, Vec::new(), false, what));
+            self.ensure(unit, vec![done], ResourceKind::Volume, name, &there, spec);
+        }
     }
 
     /// Removal of rows: VMs, then volumes, then what is shared.
@@ -234,6 +266,7 @@ impl Workflow for SimFlow {
     fn plan(&self, job: &Job, resolved: &Value, state: &InfraState) -> Result<Planned, StepError> {
         let ask = ask(job);
         let mut planner = Planner {
+            operation: &job.operation.id,
             steps: Vec::new(),
             state,
             account: Account::new(ask.account.as_str()),
@@ -253,9 +286,21 @@ impl Workflow for SimFlow {
             OpKind::Configure => {
                 planner.push(run(Unit::Infra, Vec::new(), false, "configure"));
             }
-            _ => {
+            OpKind::Power => {
                 for id in &ask.ids {
                     planner.push(run(Unit::Vm(VmId(*id)), Vec::new(), false, "power"));
+                }
+            }
+            OpKind::Alter => {
+                for id in &ask.ids {
+                    let name = format!("disk-{}-{id}", job.operation.id);
+                    planner.disk(VmId(*id), name, "alter", Order::DiskFirst);
+                }
+            }
+            OpKind::Snapshot => {
+                for id in &ask.ids {
+                    let name = format!("snapshot-{}-{id}", job.operation.id);
+                    planner.disk(VmId(*id), name, "power", Order::DiskLast);
                 }
             }
         }
@@ -300,7 +345,8 @@ impl Workflow for SimFlow {
             ("boot", Unit::Vm(VmId(id))) if ask(&call.job).boot_fails.contains(&id) => {
                 Err(StepError::failed("does not boot"))
             }
-            ("power", Unit::Vm(id)) => {
+            ("not there", _) => Err(StepError::failed("no such VM")),
+            ("power" | "alter", Unit::Vm(id)) => {
                 let state = call.sink.state().await.map_err(store)?;
                 let Some(vm) = state.vms.get(&id).filter(|vm| !vm.destroyed) else {
                     return Err(StepError::failed("no such VM"));
@@ -308,9 +354,19 @@ impl Workflow for SimFlow {
                 let Some(cloud_id) = vm.cloud_id.clone() else {
                     return Err(StepError::failed("the VM was never made"));
                 };
-                let reach = self.reach(&call.job, &vm.cloud)?;
-                match reach.connector.power(&reach.cx, &cloud_id, Power::Stop).await {
+                let Reach { connector, mut cx } = self.reach(&call.job, &vm.cloud)?;
+                cx.account.clone_from(&vm.account);
+                let result = if call.name == "power" {
+                    connector.power(&cx, &cloud_id, Power::Stop).await
+                } else {
+                    let system = System::default();
+                    connector.alter(&cx, &cloud_id, &system, &system).await
+                };
+                match result {
                     Ok(_) => Ok(Value::Null),
+                    Err(e) if matches!(e.kind, ErrorKind::Unauthorized | ErrorKind::WrongAccount) => {
+                        Err(StepError::NeedsCredentials { message: e.message })
+                    }
                     Err(e) if e.is_temporary() => Err(StepError::temporary(e.message)),
                     Err(e) => Err(StepError::failed(e.message)),
                 }

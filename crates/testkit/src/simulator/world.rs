@@ -1,13 +1,18 @@
 //! Database, clouds, and the processes that come and go.
 
-use super::flow::{Ask, SimFlow};
+use super::{
+    database::{Database, Opened},
+    flow::{Ask, SimFlow},
+};
 use crate::{
     crash::{CrashStore, Life, Mishap, Mishaps},
     memory::MemoryStore,
+    safeguard::Safeguard,
     simcloud::{SimCloud, SimCloudOptions},
 };
 use im_model::{
     ContextRun, Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, PLAN_FORMAT,
+    Wish,
 };
 use im_ops::{Engine, EngineOptions};
 use im_store::{OperationFilter, Store, StoreError, StoreResult, Submission};
@@ -34,6 +39,10 @@ pub struct WorldOptions {
     pub mishaps: Vec<Mishap>,
     /// See [`EngineOptions::settle`].
     pub settle: Duration,
+    /// Where the rows are.
+    pub database: Database,
+    /// What is done without.
+    pub without: Option<Safeguard>,
 }
 
 impl Default for WorldOptions {
@@ -44,6 +53,8 @@ impl Default for WorldOptions {
             seed: 0,
             mishaps: Vec::new(),
             settle: Duration::from_secs(5),
+            database: Database::Memory,
+            without: None,
         }
     }
 }
@@ -56,10 +67,11 @@ struct Process {
 /// Database, clouds, and the processes.
 pub struct World {
     /// The database.
-    pub store: Arc<MemoryStore>,
+    pub store: Arc<dyn Store>,
     /// The clouds.
     pub clouds: BTreeMap<String, Arc<SimCloud>>,
     options: WorldOptions,
+    opened: Opened,
     mishaps: Mishaps,
     transactions: Arc<AtomicU64>,
     draws: Arc<AtomicU64>,
@@ -69,8 +81,26 @@ pub struct World {
 }
 
 impl World {
-    /// Two empty clouds, `a` and `b`, and an empty database.
+    /// Two empty clouds, `a` and `b`, and an empty database in memory.
     pub fn new(options: WorldOptions) -> Self {
+        let store = MemoryStore::new(options.exclusive);
+        Self::with(Opened::Memory(store), options)
+    }
+
+    /// The same, with the database that the options name.
+    pub async fn open(mut options: WorldOptions) -> StoreResult<Self> {
+        if options.database == Database::Memory {
+            return Ok(Self::new(options));
+        }
+        options.exclusive = true;
+        Ok(Self::with(Opened::sqlite().await?, options))
+    }
+
+    fn with(opened: Opened, mut options: WorldOptions) -> Self {
+        options.cloud.without = options.without;
+        if let (Opened::Memory(store), Some(Safeguard::Fence)) = (&opened, options.without) {
+            store.unfence();
+        }
         let cloud = |name: &str, n: u64| {
             (
                 name.to_owned(),
@@ -78,7 +108,8 @@ impl World {
             )
         };
         Self {
-            store: MemoryStore::new(options.exclusive),
+            store: opened.store(),
+            opened,
             clouds: [cloud("a", 0), cloud("b", 1)].into(),
             transactions: Arc::default(),
             draws: Arc::default(),
@@ -93,6 +124,21 @@ impl World {
     /// How it was made.
     pub fn options(&self) -> &WorldOptions {
         &self.options
+    }
+
+    /// How many transactions the database in memory has had that wrote.
+    pub fn commits(&self) -> u64 {
+        match &self.opened {
+            Opened::Memory(store) => store.commits(),
+            Opened::Sqlite(_) => 0,
+        }
+    }
+
+    /// More befalls the processes; transactions are counted from now.
+    pub fn befall(&self, mishaps: impl IntoIterator<Item = Mishap>) {
+        let now = self.transactions();
+        let mut list = self.mishaps.lock().unwrap_or_else(PoisonError::into_inner);
+        list.extend(mishaps.into_iter().map(|mishap| mishap.later(now)));
     }
 
     /// How many transactions there were.
@@ -115,6 +161,13 @@ impl World {
         if let Some(process) = self.processes[self.slot].take() {
             process.life.end();
             process.engine.abandon();
+        }
+    }
+
+    /// The process that is spoken to stands still for so long.
+    pub fn freeze(&self, pause: Duration) {
+        if let Some(process) = &self.processes[self.slot] {
+            process.life.freeze(pause);
         }
     }
 
@@ -154,12 +207,17 @@ impl World {
 
     /// Options of the engines.
     pub fn engine_options(&self, instance: InstanceId) -> EngineOptions {
+        let settle = if self.options.without == Some(Safeguard::Settle) {
+            Duration::ZERO
+        } else {
+            self.options.settle
+        };
         EngineOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(2),
             retry_delay: Duration::from_secs(1),
             call_deadline: Duration::from_secs(10),
-            settle: self.options.settle,
+            settle,
             ..EngineOptions::new(instance)
         }
     }
@@ -175,7 +233,12 @@ impl World {
             }
             self.starts += 1;
             if self.options.exclusive {
-                self.store.reopen();
+                if let Err(error) = self.opened.reopen().await {
+                    tracing::error!("{error}");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+                self.store = self.opened.store();
             }
             let life = Life::default();
             let store = CrashStore::new(
@@ -183,6 +246,7 @@ impl World {
                 life.clone(),
                 Arc::clone(&self.transactions),
                 Arc::clone(&self.mishaps),
+                self.options.without,
             );
             let flow = Arc::new(SimFlow {
                 clouds: self.clouds.clone(),
@@ -205,6 +269,12 @@ impl World {
 
     /// Stores an operation, through as many processes as it takes.
     pub async fn submit(&mut self, id: &str, infra: &str, kind: OpKind, ask: &Ask) -> OperationId {
+        self.submit_or_refuse(id, infra, kind, ask).await;
+        OperationId::from(id)
+    }
+
+    /// The same; whether it was stored. What exists already or does not exist is refused.
+    pub async fn submit_or_refuse(&mut self, id: &str, infra: &str, kind: OpKind, ask: &Ask) -> bool {
         let operation = operation(id, infra, kind, ask);
         loop {
             let (life, engine) = self.engine().await;
@@ -214,8 +284,37 @@ impl World {
                 () = life.over() => continue,
                 submitted = engine.submit(operation.clone(), infrastructure, Vec::new(), kind == OpKind::Destroy) => submitted,
             };
-            if submitted.is_ok() {
-                return operation.id;
+            match submitted {
+                Ok(()) => return true,
+                Err(StoreError::Exists { .. } | StoreError::Missing { .. }) => return false,
+                Err(_) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Asks for an operation to be stored, and goes away after so long, whether or not there is an answer.
+    pub async fn submit_and_leave(&mut self, id: &str, infra: &str, kind: OpKind, ask: &Ask, patience: Duration) {
+        let (life, engine) = self.engine().await;
+        tokio::select! {
+            biased;
+            () = life.over() => {}
+            _ = engine.submit(operation(id, infra, kind, ask), None, Vec::new(), kind == OpKind::Destroy) => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+    }
+
+    /// Tells the process that is spoken to what is wanted of an operation, again until there is an answer.
+    pub async fn wish(&mut self, id: &OperationId, wish: &Wish) {
+        loop {
+            let (life, engine) = self.engine().await;
+            let wished = tokio::select! {
+                biased;
+                () = life.over() => continue,
+                wished = engine.wish(id, wish.clone()) => wished,
+            };
+            if wished.is_ok() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -2,26 +2,18 @@
 //! foreign objects under our names, several accounts. It lives on when the process that calls it dies, and so do the
 //! requests that are on their way.
 
-use crate::{crash::Life, dice::Dice};
-use async_trait::async_trait;
-use im_cloud::{
-    CloudError, Connector, Cx, Draw, ErrorKind, FirstOrResume, Found, Gone, LaunchPlan, LaunchRequest, Observed, Seen,
-    Target, VmPlan, Wanted, WantedResource,
-};
-use im_model::{
-    Account, AuthLine, Capability, CloudRef, Idempotence, InfraId, Key, Mark, Power, ResourceKind, Supports, VmState,
-};
-use im_radl::System;
-use serde_json::{Value, json};
+mod connector;
+
+use crate::{crash::Life, dice::Dice, safeguard::Safeguard};
+use connector::SimConnector;
+use im_cloud::{CloudError, Connector, Cx, ErrorKind, FirstOrResume, Found, Gone, Target, Wanted};
+use im_model::{Idempotence, InfraId, Key, Mark, ResourceKind, VmState};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep},
-};
+use tokio::time::Instant;
 
 /// What happens to one call about one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +30,15 @@ pub enum Fault {
     NotDoneNoAnswer,
     /// No answer, and done only after so long.
     Late(Duration),
+    /// No answer ever, and done so long after the caller has given up or died.
+    Hangs(Duration),
+    /// The process stands still for so long between its permission to call and the call, which is made then whatever
+    /// the process has come to think of it.
+    Frozen(Duration),
+    /// The same, for so long that another process takes its place (where the database serves several).
+    Replaced(Duration),
+    /// Done, and the caller is made to do it again before it can note it, as after a restart.
+    Twice,
     /// The connector panics.
     Panic,
 }
@@ -53,6 +54,8 @@ pub struct SimCloudOptions {
     pub latency: Duration,
     /// The longest that a request may be on its way after its caller died.
     pub transit: Duration,
+    /// What its connector does without.
+    pub without: Option<Safeguard>,
 }
 
 impl Default for SimCloudOptions {
@@ -62,6 +65,7 @@ impl Default for SimCloudOptions {
             lag: Duration::ZERO,
             latency: Duration::from_millis(20),
             transit: Duration::from_millis(50),
+            without: None,
         }
     }
 }
@@ -84,6 +88,22 @@ pub struct Object {
     listed_from: Instant,
     /// Of a VM: whether it runs.
     state: VmState,
+    /// How often it was altered.
+    altered: u32,
+    /// Somebody else's.
+    foreign: bool,
+}
+
+impl Object {
+    /// The key in its mark.
+    pub fn key(&self) -> Option<&str> {
+        self.mark.rsplit('.').nth(1)
+    }
+    /// The step that wanted it, whichever the attempt.
+    fn step(&self) -> Option<&str> {
+        let (_, rest) = self.spec.split_once(r#""of":""#)?;
+        rest.split_once('"').map(|(step, _)| step)
+    }
 }
 
 struct World {
@@ -97,8 +117,12 @@ struct World {
     calls: u64,
     /// So many faults in a hundred calls, of these kinds.
     rate: (u64, Vec<Fault>),
-    /// Keys of which two objects were alive at once.
+    /// Keys or steps of which two objects were alive at once.
     doubles: Vec<String>,
+    /// How many objects of a step are alive, whichever the attempt.
+    living: HashMap<String, u32>,
+    /// What others put there.
+    planted: Vec<Object>,
     /// How many objects were ever made.
     created: u64,
 }
@@ -113,13 +137,24 @@ impl World {
             .entry(object.name.clone())
             .or_default()
             .push(object.id.clone());
+        if let Some(step) = object.step() {
+            let living = self.living.entry(step.to_owned()).or_default();
+            *living += 1;
+            if *living > 1 {
+                self.doubles.push(step.to_owned());
+            }
+        }
         self.objects.insert(object.id.clone(), object);
     }
     fn remove(&mut self, id: &str) {
-        if let Some(object) = self.objects.remove(id)
-            && let Some(ids) = self.names.get_mut(&object.name)
-        {
+        let Some(object) = self.objects.remove(id) else {
+            return;
+        };
+        if let Some(ids) = self.names.get_mut(&object.name) {
             ids.retain(|other| other != id);
+        }
+        if let Some(living) = object.step().and_then(|step| self.living.get_mut(step)) {
+            *living -= 1;
         }
     }
 }
@@ -145,6 +180,8 @@ impl SimCloud {
                 calls: 0,
                 rate: (0, Vec::new()),
                 doubles: Vec::new(),
+                living: HashMap::new(),
+                planted: Vec::new(),
                 created: 0,
             }),
         })
@@ -194,27 +231,48 @@ impl SimCloud {
         self.world().objects.values().cloned().collect()
     }
 
-    /// Keys of which two objects were alive at once.
+    /// Keys, and steps in whatever attempt, of which two objects were alive at once.
     pub fn doubles(&self) -> Vec<String> {
         self.world().doubles.clone()
     }
 
-    /// Puts an object of somebody else there.
+    /// Puts an object of somebody else there; answers its id.
     pub fn plant(&self, kind: ResourceKind, name: &str, mark: &str, account: &str) -> String {
         let mut world = self.world();
         world.next += 1;
         let id = format!("foreign-{}", world.next);
-        world.insert(Object {
+        let object = Object {
             id: id.clone(),
             kind,
             name: name.to_owned(),
             mark: mark.to_owned(),
             account: account.to_owned(),
             state: VmState::Running,
+            altered: 0,
+            foreign: true,
             spec: String::new(),
             listed_from: Instant::now(),
-        });
+        };
+        world.planted.push(object.clone());
+        world.insert(object);
         id
+    }
+
+    /// Objects of others that are not any more what they were.
+    pub fn touched(&self) -> Vec<String> {
+        let world = self.world();
+        let same = |planted: &Object| {
+            let now = world.objects.get(&planted.id);
+            now.is_some_and(|now| now.state == planted.state && now.altered == planted.altered)
+        };
+        let touched = world.planted.iter().filter(|planted| !same(planted));
+        touched.map(|o| format!("{} {} ({:?})", o.kind, o.id, o.mark)).collect()
+    }
+
+    /// The objects that are alive and not somebody else's.
+    pub fn ours(&self) -> Vec<Object> {
+        let world = self.world();
+        world.objects.values().filter(|o| !o.foreign).cloned().collect()
     }
 
     /// The name that an object of ours bears.
@@ -241,6 +299,10 @@ impl SimCloud {
         Duration::from_micros(self.world().dice.below(micros.saturating_add(1)))
     }
 
+    fn is_ours(&self, object: &Object, mark: &str) -> bool {
+        object.mark == mark || self.options.without == Some(Safeguard::Mark)
+    }
+
     /// A create request arrives.
     fn create(&self, wanted: &Wanted, mark: &str, account: &str, first: FirstOrResume) -> Result<String, CloudError> {
         let mut world = self.world();
@@ -254,7 +316,7 @@ impl SimCloud {
                 .named(&name)
                 .find(|o| o.kind == wanted.kind && o.account == account)
             {
-                if there.mark == mark {
+                if self.is_ours(there, mark) {
                     return Ok(there.id.clone());
                 }
                 return Err(CloudError::not_applied(
@@ -266,7 +328,7 @@ impl SimCloud {
             let now = Instant::now();
             let listed = world
                 .named(&name)
-                .find(|o| o.mark == mark && o.account == account && o.listed_from <= now);
+                .find(|o| self.is_ours(o, mark) && o.account == account && o.listed_from <= now);
             if let Some(there) = listed {
                 return Ok(there.id.clone());
             }
@@ -284,6 +346,8 @@ impl SimCloud {
             mark: mark.to_owned(),
             account: account.to_owned(),
             state: VmState::Running,
+            altered: 0,
+            foreign: false,
             spec: wanted.frozen.as_str().to_owned(),
             listed_from: Instant::now() + self.options.lag,
         });
@@ -300,7 +364,7 @@ impl SimCloud {
         );
         let ids: Vec<String> = world
             .named(&Self::name_of(&target.key))
-            .filter(|o| o.mark == mark && o.account == account)
+            .filter(|o| self.is_ours(o, mark) && o.account == account)
             .filter(|o| match &target.cloud_id {
                 Some(id) => o.id == *id,
                 // By its name it is found at once, by its mark only in lists.
@@ -327,6 +391,13 @@ impl SimCloud {
         object.map(|o| o.state = state).is_some()
     }
 
+    /// The same, of its size.
+    fn alter(&self, id: &str, account: &str) -> bool {
+        let mut world = self.world();
+        let object = world.objects.get_mut(id).filter(|o| o.account == account);
+        object.map(|o| o.altered += 1).is_some()
+    }
+
     fn found(&self, cx: &Cx, account: &str) -> Vec<Found> {
         let now = Instant::now();
         self.world()
@@ -351,250 +422,8 @@ impl SimCloud {
         self.world()
             .objects
             .values()
-            .filter(|o| o.mark.contains(&part))
-            .map(|o| (o.mark.rsplit('.').nth(1).unwrap_or_default().to_owned(), o.clone()))
+            .filter(|o| !o.foreign && o.mark.contains(&part))
+            .map(|o| (o.key().unwrap_or_default().to_owned(), o.clone()))
             .collect()
-    }
-}
-
-struct SimConnector {
-    cloud: Arc<SimCloud>,
-    life: Life,
-}
-
-fn no_answer() -> CloudError {
-    CloudError::unknown(ErrorKind::Unavailable, "no answer")
-}
-
-impl SimConnector {
-    fn check(cx: &Cx) -> Result<String, CloudError> {
-        let own = cx.auth.plain("account");
-        if own.is_empty() {
-            return Err(CloudError::not_applied(ErrorKind::Unauthorized, "who are you?"));
-        }
-        match &cx.account {
-            Some(wanted) if wanted.as_str() != own => Err(CloudError::not_applied(
-                ErrorKind::WrongAccount,
-                format!("these are credentials of {own}, not of {wanted}"),
-            )),
-            _ => Ok(own.to_owned()),
-        }
-    }
-
-    /// Sends a request. The cloud carries it out whether or not somebody still waits for the answer.
-    async fn request<T: Send + 'static>(
-        &self,
-        effect: impl FnOnce(&SimCloud) -> Result<T, CloudError> + Send + 'static,
-    ) -> Result<T, CloudError> {
-        self.life.check().await;
-        let fault = self.cloud.next_fault();
-        let way = self.cloud.some_of(self.cloud.options.transit);
-        let answer_after = self.cloud.some_of(self.cloud.options.latency);
-        let (send, receive) = oneshot::channel();
-        let cloud = Arc::clone(&self.cloud);
-        match fault {
-            Some(Fault::Refused) => {
-                sleep(answer_after).await;
-                return Err(CloudError::not_applied(ErrorKind::Unavailable, "come back later"));
-            }
-            Some(Fault::RefusedForGood) => {
-                sleep(answer_after).await;
-                return Err(CloudError::not_applied(ErrorKind::Invalid, "never"));
-            }
-            Some(Fault::Unauthorized) => {
-                return Err(CloudError::not_applied(ErrorKind::Unauthorized, "token expired"));
-            }
-            Some(Fault::NotDoneNoAnswer) => {
-                sleep(answer_after).await;
-                return Err(no_answer());
-            }
-            Some(Fault::Late(pause)) => {
-                tokio::spawn(async move {
-                    sleep(pause).await;
-                    let _ = effect(&cloud);
-                });
-                sleep(answer_after).await;
-                return Err(no_answer());
-            }
-            Some(Fault::Panic) => std::panic::resume_unwind(Box::new("the connector panics")),
-            Some(Fault::AnswerLost) | None => {
-                tokio::spawn(async move {
-                    sleep(way).await;
-                    let result = effect(&cloud);
-                    sleep(answer_after).await;
-                    let _ = send.send(result);
-                });
-            }
-        }
-        let answer = receive.await;
-        self.life.check().await;
-        if fault == Some(Fault::AnswerLost) {
-            return Err(no_answer());
-        }
-        answer.unwrap_or_else(|_| Err(no_answer()))
-    }
-
-    async fn ensure_one(&self, cx: &Cx, wanted: &Wanted, first: FirstOrResume) -> Result<Observed, CloudError> {
-        let account = Self::check(cx)?;
-        let (wanted, mark) = (wanted.clone(), cx.mark(&wanted.key));
-        let cloud_id = self
-            .request(move |cloud| cloud.create(&wanted, &mark, &account, first))
-            .await?;
-        Ok(Observed {
-            cloud_id,
-            state: Some(VmState::Running),
-            public_ips: Vec::new(),
-            private_ips: Vec::new(),
-            features: BTreeMap::new(),
-        })
-    }
-}
-
-#[async_trait]
-impl Connector for SimConnector {
-    fn kind(&self) -> &'static str {
-        "Sim"
-    }
-
-    fn capability(&self) -> Capability {
-        let kinds = [
-            ResourceKind::Vm,
-            ResourceKind::Network,
-            ResourceKind::Volume,
-            ResourceKind::Address,
-        ];
-        let creates = kinds.map(|kind| (kind, self.cloud.options.idempotence));
-        Capability {
-            creates: creates.into(),
-            power: Supports::Yes,
-            reboot: Supports::Yes,
-            alter: Supports::No("no"),
-            snapshot: Supports::No("no"),
-            images: Supports::No("no"),
-            quotas: Supports::No("no"),
-            contextualizes: false,
-            dialable: false,
-            listing_lag_ms: u64::try_from(self.cloud.options.lag.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn check_auth(&self, _cloud: &CloudRef, auth: &AuthLine) -> Result<(), CloudError> {
-        if auth.plain("account").is_empty() {
-            return Err(CloudError::not_applied(ErrorKind::Unauthorized, "who are you?"));
-        }
-        Ok(())
-    }
-
-    fn candidates(&self, _cloud: &CloudRef, system: &System) -> Vec<System> {
-        vec![system.clone()]
-    }
-
-    async fn account(&self, cx: &Cx) -> Result<Account, CloudError> {
-        self.life.check().await;
-        Self::check(cx).map(Account::new)
-    }
-
-    async fn resolve(&self, cx: &Cx, _request: &LaunchRequest) -> Result<Value, CloudError> {
-        Self::check(cx)?;
-        self.request(|_| Ok(json!({}))).await
-    }
-
-    fn plan(
-        &self,
-        _cloud: &CloudRef,
-        request: &LaunchRequest,
-        _resolved: &Value,
-        _draw: &mut dyn Draw,
-    ) -> Result<LaunchPlan, CloudError> {
-        let vm = |vm: im_model::VmId| VmPlan {
-            vm,
-            resources: vec![WantedResource {
-                kind: ResourceKind::Vm,
-                name: format!("vm{vm}"),
-                spec: Arc::new(json!({ "vm": vm })),
-                after: Vec::new(),
-            }],
-            own: BTreeMap::new(),
-        };
-        Ok(LaunchPlan {
-            shared: Vec::new(),
-            vms: request.vms.iter().map(|v| vm(v.vm)).collect(),
-        })
-    }
-
-    async fn ensure(&self, cx: &Cx, wanted: &[Wanted], run: FirstOrResume) -> Vec<Result<Observed, CloudError>> {
-        let mut results = Vec::with_capacity(wanted.len());
-        for one in wanted {
-            results.push(self.ensure_one(cx, one, run).await);
-        }
-        results
-    }
-
-    async fn find(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
-        let account = Self::check(cx)?;
-        let cx = cx.clone();
-        self.request(move |cloud| Ok(cloud.found(&cx, &account))).await
-    }
-
-    async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
-        let account = Self::check(cx)?;
-        let ids = ids.to_vec();
-        self.request(move |cloud| {
-            let seen = |id: &String| {
-                let Some(state) = cloud.state(id, &account) else {
-                    return Seen::NotThere;
-                };
-                Seen::There(Box::new(Observed {
-                    cloud_id: id.clone(),
-                    state: Some(state),
-                    public_ips: Vec::new(),
-                    private_ips: Vec::new(),
-                    features: BTreeMap::new(),
-                }))
-            };
-            Ok(ids.iter().map(seen).collect())
-        })
-        .await
-    }
-
-    async fn ensure_absent(&self, cx: &Cx, target: &Target) -> Result<Gone, CloudError> {
-        let account = Self::check(cx)?;
-        let (target, mark) = (target.clone(), cx.mark(&target.key));
-        self.request(move |cloud| Ok(cloud.delete(&target, &mark, &account)))
-            .await
-    }
-
-    async fn power(&self, cx: &Cx, cloud_id: &str, power: Power) -> Result<Observed, CloudError> {
-        let account = Self::check(cx)?;
-        let cloud_id = cloud_id.to_owned();
-        self.request(move |cloud| {
-            let state = match power {
-                Power::Stop => VmState::Stopped,
-                Power::Start | Power::Reboot => VmState::Running,
-            };
-            if !cloud.set_state(&cloud_id, &account, state) {
-                return Err(CloudError::not_applied(ErrorKind::NotFound, "no such VM"));
-            }
-            Ok(Observed {
-                cloud_id,
-                state: Some(state),
-                public_ips: Vec::new(),
-                private_ips: Vec::new(),
-                features: BTreeMap::new(),
-            })
-        })
-        .await
-    }
-
-    async fn alter(&self, _: &Cx, _: &str, _: &System, _: &System) -> Result<Observed, CloudError> {
-        Err(CloudError::unsupported("no"))
-    }
-
-    async fn images(&self, _: &Cx, _: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, CloudError> {
-        Err(CloudError::unsupported("no"))
-    }
-
-    async fn quotas(&self, _: &Cx) -> Result<BTreeMap<String, (f64, f64)>, CloudError> {
-        Err(CloudError::unsupported("no"))
     }
 }
