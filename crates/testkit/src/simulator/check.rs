@@ -28,6 +28,8 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
     for operation in &operations {
         if matches!(operation.kind, OpKind::Remove | OpKind::Destroy) {
             let events = world.store.step_events(&operation.id).await?;
+            // Somebody did not want it to end.
+            refused |= operation.cancel.is_some();
             refused |= events
                 .iter()
                 .any(|e| matches!(e.kind, StepEventKind::Failed { last: true, .. }));
