@@ -60,6 +60,7 @@ impl Mishap {
         }
     }
     /// The same, so many transactions later.
+    #[must_use]
     pub fn later(mut self, by: u64) -> Self {
         *self.number() += by;
         self

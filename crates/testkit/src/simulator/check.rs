@@ -1,7 +1,8 @@
 //! What is demanded once all is quiet.
 
 use super::world::World;
-use im_model::{InfraId, OpKind, OpState, Resource, ResourceState, StepEventKind, VmState};
+use crate::Object;
+use im_model::{InfraId, OpKind, OpState, Operation, Resource, ResourceState, StepEventKind, VmState};
 use im_store::{OperationFilter, StoreResult};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,18 +25,7 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
         .iter()
         .any(|o| matches!(o.state, OpState::Stuck | OpState::WaitingCredentials));
 
-    let mut refused = false;
-    for operation in &operations {
-        if matches!(operation.kind, OpKind::Remove | OpKind::Destroy) {
-            let events = world.store.step_events(&operation.id).await?;
-            // Somebody did not want it to end.
-            refused |= operation.cancel.is_some();
-            refused |= events
-                .iter()
-                .any(|e| matches!(e.kind, StepEventKind::Failed { last: true, .. }));
-        }
-    }
-
+    let refused = refused(world, &operations).await?;
     // What was given away, or up, may be there or not.
     let released = released(world, &id).await?;
     let mut objects = BTreeMap::new();
@@ -53,26 +43,9 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
             objects.insert(key, (name.clone(), object));
         }
     }
+    let excuse = Excuse { parked, refused };
     for row in state.resources.values() {
-        match (row.state, objects.remove(row.key.as_str())) {
-            (ResourceState::Created, Some((cloud, object))) => {
-                if row.cloud.id != cloud || row.cloud_id.as_deref() != Some(object.id.as_str()) {
-                    found.push(format!("{} {} is recorded under another id", row.kind, row.name));
-                }
-                if object.spec != row.frozen.as_str() {
-                    found.push(format!("{} {} was made by another request", row.kind, row.name));
-                }
-            }
-            (ResourceState::Created, None) => {
-                found.push(format!("{} {} is recorded but does not exist", row.kind, row.name));
-            }
-            // What a cloud refused to remove stays so until somebody asks again.
-            (ResourceState::Removing, _) if refused => {}
-            (other, _) if !parked => {
-                found.push(format!("{} {} is left {other:?}", row.kind, row.name));
-            }
-            _ => {}
-        }
+        found.extend(compare(row, objects.remove(row.key.as_str()), excuse));
     }
     for (key, (cloud, object)) in objects {
         found.push(format!(
@@ -123,10 +96,9 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
             .and_then(|id| by_id.get(&(vm.cloud.id.as_str(), id)));
         match (vm.state, row) {
             (VmState::Failed, None) | (VmState::Running | VmState::Stopped, Some(_)) => {}
-            // The VM went, its disk was refused: the removal failed, and is asked for again.
-            (VmState::Running | VmState::Stopped, None) if refused => {}
-            // The delete that took its launch over failed; the next one ends it.
-            (VmState::Pending, None) if refused => {}
+            // The VM went, its disk was refused: the removal failed, and is asked for again. Or the delete that took its
+            // launch over failed.
+            (VmState::Running | VmState::Stopped | VmState::Pending, None) if refused => {}
             (state, row) => found.push(format!("VM {} is {state}, with resource {}", vm.id, row.is_some())),
         }
     }
@@ -138,4 +110,48 @@ pub(super) async fn released(world: &World, infra: &InfraId) -> StoreResult<BTre
     let tombstones = world.store.tombstones(infra).await?;
     let released = tombstones.iter().filter(|row| row.state == ResourceState::Released);
     Ok(released.map(|row| row.key.to_string()).collect())
+}
+
+/// Whether some removal failed, or was not wanted to end.
+async fn refused(world: &World, operations: &[Operation]) -> StoreResult<bool> {
+    let failed = |kind: &StepEventKind| matches!(kind, StepEventKind::Failed { last: true, .. });
+    for operation in operations {
+        if !matches!(operation.kind, OpKind::Remove | OpKind::Destroy) {
+            continue;
+        }
+        let events = world.store.step_events(&operation.id).await?;
+        if operation.cancel.is_some() || events.iter().any(|e| failed(&e.kind)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Why a row may be left half-way.
+#[derive(Clone, Copy)]
+struct Excuse {
+    parked: bool,
+    refused: bool,
+}
+
+/// What a row says, and what is there.
+fn compare(row: &Resource, there: Option<(String, Object)>, excuse: Excuse) -> Vec<String> {
+    let what = format!("{} {}", row.kind, row.name);
+    match (row.state, there) {
+        (ResourceState::Created, Some((cloud, object))) => {
+            let mut found = Vec::new();
+            if row.cloud.id != cloud || row.cloud_id.as_deref() != Some(object.id.as_str()) {
+                found.push(format!("{what} is recorded under another id"));
+            }
+            if object.spec != row.frozen.as_str() {
+                found.push(format!("{what} was made by another request"));
+            }
+            found
+        }
+        (ResourceState::Created, None) => vec![format!("{what} is recorded but does not exist")],
+        // What a cloud refused to remove stays so until somebody asks again.
+        (ResourceState::Removing, _) if excuse.refused => Vec::new(),
+        (other, _) if !excuse.parked => vec![format!("{what} is left {other:?}")],
+        _ => Vec::new(),
+    }
 }
