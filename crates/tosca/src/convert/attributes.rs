@@ -38,7 +38,7 @@ impl Expressions<'_, '_> {
     fn expression(&self, query: &AttributeQuery<'_>) -> Option<Value> {
         let cx = self.0;
         let node = query.node;
-        let host = cx.template.host_of(node);
+        let host = cx.host_of(node);
         let group = quoted(&cx.names.id(host.map_or(&node.name, |host| &host.name)));
         let here = matches!(query.via, Via::Host | Via::SelfNode);
         let of = |index: usize, variable: &str| format!("hostvars[groups[{group}][{index}]]['{variable}']");

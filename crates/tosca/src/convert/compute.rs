@@ -218,11 +218,8 @@ pub(super) fn artifacts<'a>(
 
 /// Ansible collections and roles of the node and of all that runs on it.
 fn applications(cx: &Cx<'_>, node: &NodeTemplate, features: &mut Features) {
-    let on_it = cx.template.nodes.values().filter(|other| {
-        other.name == node.name || cx.template.host_of(other).is_some_and(|host| host.name == node.name)
-    });
     let mut found: [Vec<String>; 2] = [Vec::new(), Vec::new()];
-    for other in on_it {
+    for other in cx.graph.hosted_on(node) {
         for (owner, artifact) in artifacts(cx, other).into_values() {
             let (kind, prefix) = match &*artifact.type_name {
                 "tosca.artifacts.AnsibleGalaxy.collection" => (0, "ansible.collections."),

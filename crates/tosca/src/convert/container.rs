@@ -181,7 +181,14 @@ pub(super) fn convert(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &m
 
 /// One, or none where the capability says so.
 pub(super) fn scalable(cx: &Cx<'_>, node: &NodeTemplate) -> i64 {
-    let wanted = cx.wanted(node);
+    // Of containers, the runtime says how many.
+    let own = node.capabilities.contains_key("scalable");
+    let says = if own {
+        node
+    } else {
+        cx.template.next_host(node).unwrap_or(node)
+    };
+    let wanted = cx.wanted(says);
     if wanted > 1 {
         let message = format!("there can be one `{}` or none, and it asks for {wanted}", node.name);
         let found =

@@ -30,7 +30,7 @@ pub(crate) fn dns_host(cx: &Cx<'_>, oscar: &NodeTemplate) -> Option<String> {
 pub(super) fn convert(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &mut Document) {
     let wanted = scalable(cx, node);
     let oscar = oscar_of(cx.template, node);
-    let host = oscar.and_then(|oscar| cx.template.host_of(oscar));
+    let host = oscar.and_then(|oscar| cx.host_of(oscar));
     if let (Some(oscar), Some(host)) = (oscar, host) {
         hosted(cx, node, oscar, host, level, wanted, document);
         return;
@@ -272,7 +272,7 @@ fn dependencies(cx: &Cx<'_>, node: &NodeTemplate) -> Vec<String> {
     let mut all = Vec::new();
     for (requirement, _) in links {
         let target = cx.template.nodes.get(&requirement.target);
-        let host = target.map(|target| cx.template.host_of(target).unwrap_or(target));
+        let host = target.map(|target| cx.host_of(target).unwrap_or(target));
         if let Some(host) = host {
             let id = cx.names.id(&host.name);
             if !all.contains(&id) {

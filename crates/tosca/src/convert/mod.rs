@@ -9,6 +9,7 @@ mod container;
 mod escapes;
 mod fetch;
 mod function;
+mod graph;
 mod hybrid;
 mod json;
 mod names;
@@ -135,7 +136,7 @@ fn node_to_radl(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &mut Doc
         container::convert(cx, node, level, document);
         return;
     }
-    let Some(host) = cx.template.host_of(node) else {
+    let Some(host) = cx.host_of(node) else {
         if operations::has_operations(cx, node) || !node.is_a(container::RUNTIME) {
             let message = format!("node `{}` runs nowhere, so it has no effect", node.name);
             let found = Diagnostic::warning(codes::SUSPICIOUS, message)
@@ -230,6 +231,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) context: ConvertContext<'a>,
     limits: Limits,
     pub(crate) names: names::Names,
+    graph: graph::Graph<'a>,
     findings: RefCell<Vec<Diagnostic>>,
     wanted: RefCell<Vec<Wanted>>,
     removals: RefCell<Vec<String>>,
@@ -243,10 +245,16 @@ impl<'a> Cx<'a> {
             context,
             limits: context.limits,
             names: names::Names::of(template),
+            graph: graph::Graph::of(template),
             findings: RefCell::default(),
             wanted: RefCell::default(),
             removals: RefCell::default(),
         }
+    }
+
+    /// The compute node that a node is or runs on.
+    pub(crate) fn host_of(&self, node: &NodeTemplate) -> Option<&'a NodeTemplate> {
+        self.graph.host_of(node)
     }
 
     /// Keeps a finding, once.

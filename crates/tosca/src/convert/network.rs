@@ -98,7 +98,7 @@ struct Asked {
 impl Asked {
     fn of(cx: &Cx<'_>, node: &NodeTemplate) -> Self {
         let mut asked = Self::default();
-        for other in cx.template.hosted_on(node) {
+        for other in cx.graph.hosted_on(node).iter().filter(|other| other.name != node.name) {
             for capability in other
                 .capabilities
                 .values()

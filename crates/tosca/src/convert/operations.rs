@@ -148,13 +148,9 @@ fn by_links<'a>(cx: &Cx<'a>, node: &'a NodeTemplate, name: &'static str) -> Opti
         return links.last();
     }
     if OF_TARGET.contains(&name) {
-        let sources = cx.template.nodes.values().flat_map(|source| {
-            let links = source
-                .links()
-                .filter(|(requirement, _)| requirement.target == node.name);
-            links.filter_map(move |(_, link)| of_link(source, node, source, link, name))
-        });
-        return sources.last();
+        let links = cx.graph.incoming(node).iter();
+        let mut sources = links.filter_map(|link| of_link(link.source, node, link.source, link.relationship, name));
+        return sources.next_back();
     }
     None
 }

@@ -62,7 +62,7 @@ impl<'a> LiveAttributes<'a> {
                 .map(|(at, vm)| Member { at, vm })
                 .collect();
         }
-        let host = self.cx.template.host_of(query.node).unwrap_or(query.node);
+        let host = self.cx.host_of(query.node).unwrap_or(query.node);
         let system = self.cx.names.id(&host.name);
         all.filter(|(_, vm)| vm.system == system)
             .map(|(at, vm)| Member { at, vm })

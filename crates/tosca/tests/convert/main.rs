@@ -4,5 +4,10 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod applications;
+mod mutations;
+mod outputs;
+mod rules;
 mod samples;
 mod support;
+mod updates;
