@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Fetched, Mapping, Node, Place, Source, Value, Wanted, Why, codes,
-    types::{Layer, unknown_field},
+    types::{Layer, prefixed, unknown_field},
 };
 use im_radl::Diagnostic;
 use indexmap::IndexMap;
@@ -237,7 +237,7 @@ impl Loader<'_> {
             layers.push(Arc::clone(&read.layer));
         }
         match &import.prefix {
-            Some(prefix) => layers.iter().map(|layer| Arc::new(layer.prefixed(prefix))).collect(),
+            Some(prefix) => prefixed(&layers, prefix),
             None => layers,
         }
     }

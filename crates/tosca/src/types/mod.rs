@@ -10,6 +10,7 @@ mod read;
 pub use constraint::{Constraint, ConstraintKind};
 pub(crate) use library::Layer;
 pub use library::{Flat, TypeLibrary};
+pub(crate) use prefix::prefixed;
 pub(crate) use read::{INTERFACE_FIELDS, read_artifacts, read_interfaces, read_property, read_types, unknown_field};
 
 use crate::{Mapping, Node, Place, template::Artifact};

@@ -3,14 +3,21 @@
 use super::{Layer, PropertyDefinition, TypeDefinition, TypeKind};
 use std::sync::Arc;
 
-impl Layer {
-    /// The same types, each named `PREFIX.name`.
-    pub(crate) fn prefixed(&self, prefix: &str) -> Self {
-        Self::of(self.iter().map(|made| Arc::new(self.rename(made, prefix))))
-    }
+/// The types of a file and of those that it imports, each named `PREFIX.name`.
+pub(crate) fn prefixed(layers: &[Arc<Layer>], prefix: &str) -> Vec<Arc<Layer>> {
+    let all = All(layers);
+    layers
+        .iter()
+        .map(|layer| Arc::new(Layer::of(layer.iter().map(|made| Arc::new(all.rename(made, prefix))))))
+        .collect()
+}
 
+/// What is renamed.
+struct All<'a>(&'a [Arc<Layer>]);
+
+impl All<'_> {
     fn name(&self, kind: TypeKind, name: &Arc<str>, prefix: &str) -> Arc<str> {
-        if self.get(kind, name).is_some() {
+        if self.0.iter().any(|layer| layer.get(kind, name).is_some()) {
             Arc::from(format!("{prefix}.{name}"))
         } else {
             Arc::clone(name)
