@@ -32,7 +32,7 @@ fn demand(played: &Played, schedule: &Schedule) {
     assert!(
         played.violations.is_empty(),
         "seed {seed}: {:#?}\n{:#?}\n{schedule:#?}\nseed {seed}: {:#?}\nrun it alone: \
-         cargo run -p im-testkit --bin simulate -- --seed {seed} --schedules 1",
+         cargo run -p im-testkit --bin simulate -- --seed {seed} --schedules 1 --repeat 20",
         played.violations,
         played.history,
         played.violations,
@@ -121,7 +121,9 @@ fn seeds(of: u64, shard: u64) -> impl Iterator<Item = u64> {
 fn whatever_happens(seeds: impl Iterator<Item = u64>, database: Database) {
     for seed in seeds {
         let mut schedule = Schedule::of_seed(seed);
-        schedule.world.database = database;
+        if database == Database::Sqlite {
+            schedule = schedule.on_sqlite();
+        }
         demand(&play(&schedule), &schedule);
     }
 }

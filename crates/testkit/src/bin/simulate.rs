@@ -16,13 +16,15 @@ use std::{
 };
 
 const USAGE: &str = "\
-usage: simulate [--seed N] [--schedules N] [--jobs N] [--sqlite] [--without SAFEGUARD] [--violations N]
+usage: simulate [--seed N] [--schedules N] [--jobs N] [--sqlite] [--without SAFEGUARD] [--repeat N]
+                [--violations N]
 
   --seed N            the first seed (0)
   --schedules N       how many (1,000)
   --jobs N            threads (one per processor)
   --sqlite            on the real store, not on rows in memory
   --without WHAT      intent, fence, settle, mark, account or tombstone: a violation is then what is wanted
+  --repeat N          plays each so often (1): which of two tasks that wake at one instant runs first is left to chance
   --violations N      goes on until so many schedules are violated (1, which is told at length)
 ";
 
@@ -33,6 +35,7 @@ struct Asked {
     database: Database,
     without: Option<Safeguard>,
     violations: u64,
+    repeat: u64,
 }
 
 fn asked() -> Option<Asked> {
@@ -43,6 +46,7 @@ fn asked() -> Option<Asked> {
         database: Database::Memory,
         without: None,
         violations: 1,
+        repeat: 1,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -51,6 +55,7 @@ fn asked() -> Option<Asked> {
             "--schedules" => asked.schedules = args.next()?.parse().ok()?,
             "--jobs" => asked.jobs = args.next()?.parse().ok().filter(|n| *n > 0)?,
             "--violations" => asked.violations = args.next()?.parse().ok()?,
+            "--repeat" => asked.repeat = args.next()?.parse().ok().filter(|n| *n > 0)?,
             "--sqlite" => asked.database = Database::Sqlite,
             "--without" => {
                 let name = args.next()?;
@@ -76,12 +81,14 @@ struct Run {
 fn work(asked: &Asked, run: &Run) {
     while run.violated.load(Ordering::Relaxed) < asked.violations {
         let number = run.next.fetch_add(1, Ordering::Relaxed);
-        if number >= asked.schedules {
+        if number >= asked.schedules * asked.repeat {
             return;
         }
-        let seed = asked.seed + number;
+        let seed = asked.seed + number / asked.repeat;
         let mut schedule = Schedule::of_seed(seed);
-        schedule.world.database = asked.database;
+        if asked.database == Database::Sqlite {
+            schedule = schedule.on_sqlite();
+        }
         schedule.world.without = asked.without;
         let played = play(&schedule);
         run.played.fetch_add(1, Ordering::Relaxed);
@@ -93,7 +100,7 @@ fn work(asked: &Asked, run: &Run) {
                 println!("{schedule:#?}\n{:#?}", played.history);
             }
             println!("seed {seed}: {:#?}", played.violations);
-            println!("run it alone: cargo run -p im-testkit --bin simulate -- --seed {seed} --schedules 1");
+            println!("run it alone: cargo run -p im-testkit --bin simulate -- --seed {seed} --schedules 1 --repeat 20");
         }
     }
 }
@@ -136,7 +143,7 @@ fn tell(asked: &Asked, run: &Run, began: Instant) {
     let rate = played as f64 / seconds.max(0.001);
     println!(
         "{played} of {} schedules in {seconds:.0} s, {rate:.0} a second; {} transactions, {} calls of clouds",
-        asked.schedules,
+        asked.schedules * asked.repeat,
         run.work[0].load(Ordering::Relaxed),
         run.work[1].load(Ordering::Relaxed),
     );

@@ -1,7 +1,9 @@
 //! The engine's simulator: a small application, simulated clouds and database, processes that die at chosen moments,
 //! and the demands on what is left.
 //!
-//! Time is tokio's paused clock and all chance comes from a seed: a schedule that fails can be run again.
+//! Time is tokio's paused clock and a schedule follows from its seed: one that fails can be run again. Only the order of
+//! tasks that wake at one instant is left to chance (tokio shuffles those that wait for a `watch`), so it is run several
+//! times.
 
 mod check;
 mod database;

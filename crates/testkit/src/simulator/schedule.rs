@@ -1,6 +1,6 @@
 //! Schedules: operations, what befalls processes and clouds meanwhile, and how it ends. Made from a seed alone; pure.
 
-use super::{flow::Ask, world::WorldOptions};
+use super::{database::Database, flow::Ask, world::WorldOptions};
 use crate::{Dice, Fault, Mishap, SimCloudOptions};
 use im_model::{Idempotence, OpKind, ResourceKind, Wish};
 use std::time::Duration;
@@ -413,6 +413,21 @@ impl Schedule {
             }
         }
         maker.schedule(seed, false, 60)
+    }
+
+    /// The same on the real store, which serves one process: none is replaced while it stands still.
+    #[must_use]
+    pub fn on_sqlite(mut self) -> Self {
+        self.world.database = Database::Sqlite;
+        self.world.exclusive = true;
+        self.rate.1.retain(|fault| !matches!(fault, Fault::Replaced(_)));
+        self.troubles.retain(|trouble| {
+            !matches!(
+                trouble,
+                Trouble::Process(Mishap::Replaced(..)) | Trouble::Call(_, _, Fault::Replaced(_))
+            )
+        });
+        self
     }
 
     /// One operation of a kind, and one thing that goes wrong.
