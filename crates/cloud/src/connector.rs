@@ -205,7 +205,8 @@ pub enum Gone {
 ///
 /// # Promises
 ///
-/// Each is checked by the conformance suite against every connector.
+/// Each is checked by the conformance suite against every connector; its table of cases has these numbers, and a test
+/// compares both.
 ///
 /// 1. `candidates` and `plan` are pure: same arguments, same answer.
 /// 2. `ensure` with [`FirstOrResume::Resume`] never makes a second object under one key, wherever an earlier call with
@@ -222,6 +223,15 @@ pub enum Gone {
 ///    never [`Seen::NotThere`].
 /// 9. Nothing answers "not there" for another account than `cx.account`.
 /// 10. No secret of `cx.auth` or of a spec is in an error or a log line.
+/// 11. `resolve` changes nothing.
+/// 12. A plan has the VMs that were asked for, in order, with one resource of kind [`ResourceKind::Vm`] each; it names
+///     a resource once, makes only kinds that the capability declares, refers only to what it or `existing` has, and
+///     does not plan again what `existing` has.
+/// 13. `power` and `alter` asked for twice are as done once, wherever the first call was interrupted; what they answer
+///     is what `observe` sees.
+/// 14. What the capability denies is refused as [`crate::ErrorKind::Unsupported`] with the capability's text.
+/// 15. `capability`, `check_auth` and `candidates` ask nobody; an auth line of another type is
+///     [`crate::ErrorKind::Unauthorized`].
 #[async_trait]
 pub trait Connector: Send + Sync {
     /// The connector's name: the `type` of auth lines and `provider.type`.

@@ -1,15 +1,11 @@
-//! The cases, one per promise.
+//! The cases about what a connector says and makes while nothing goes wrong. See [`super::CASES`] for the promises.
 
 use super::{Made, Subject, World};
 use im_cloud::{CloudError, Cx, ErrorKind, FirstOrResume, Gone, Outcome, Seen, Wanted};
-use im_model::{Account, Frozen, Idempotence, Power, ResourceKind, Supports, VmState};
-use serde_json::json;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use im_model::{Account, AuthLine, Frozen, Idempotence, ResourceKind, VmState};
+use std::{collections::BTreeSet, sync::Arc};
 
-fn vms(made: &[Made]) -> Vec<&Made> {
+pub(super) fn vms(made: &[Made]) -> Vec<&Made> {
     made.iter().filter(|m| m.wanted.kind == ResourceKind::Vm).collect()
 }
 
@@ -17,7 +13,7 @@ fn idempotence(subject: &Subject, kind: ResourceKind) -> Idempotence {
     subject.connector.capability().creates[&kind]
 }
 
-fn outside(subject: &Subject, kind: ResourceKind) -> bool {
+pub(super) fn outside(subject: &Subject, kind: ResourceKind) -> bool {
     idempotence(subject, kind) != Idempotence::NothingOutside
 }
 
@@ -362,8 +358,9 @@ pub async fn accounts_are_not_confused(subject: &Subject) {
     wrong("ensure", answers.into_iter().next().and_then(Result::err));
 }
 
-/// Promise 10: no error holds a secret.
+/// Promise 10: no error and no line of the log holds a secret.
 pub async fn contains_no_secrets(subject: &Subject) {
+    let log = super::capture::log();
     let world = subject.world();
     let made = world.launch(subject, 1).await;
     let vm = vms(&made)[0];
@@ -412,6 +409,7 @@ pub async fn contains_no_secrets(subject: &Subject) {
         .chain(world.passwords())
         .filter(|secret| !secret.is_empty())
         .collect();
+    world.remove(subject, &made).await.unwrap();
     for error in errors {
         for secret in &secrets {
             assert!(
@@ -420,11 +418,20 @@ pub async fn contains_no_secrets(subject: &Subject) {
             );
         }
     }
+    let log = log.text();
+    assert!(log.contains("the log is kept"), "what is logged is seen");
+    for secret in &secrets {
+        let line = log.lines().find(|line| line.contains(secret.as_str()));
+        assert_eq!(line, None, "a line of the log holds a secret");
+    }
 }
 
-/// Promise 8: where nobody answers, that is an error: nothing is absent, nothing is left, and it will pass.
+/// Promises 5, 8 and 9: where nobody answers, that is an error: nothing is absent, nothing is left, and it will pass.
 pub async fn passing_faults_are_errors(subject: &Subject) {
-    let Some(cloud) = &subject.unreachable else { return };
+    let cloud = subject
+        .unreachable
+        .as_ref()
+        .expect("the case is excluded where there is none");
     let world = subject.world();
     let made = world.launch(subject, 1).await;
     let vm = vms(&made)[0];
@@ -455,86 +462,28 @@ pub async fn passing_faults_are_errors(subject: &Subject) {
     }
 }
 
-fn refused(supports: Supports, error: Option<CloudError>) {
-    let Supports::No(text) = supports else {
-        panic!("{error:?} of an operation that it has")
-    };
-    let error = error.expect("an operation that it has not is refused");
-    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unsupported, text));
-}
-
-/// Power: what was asked for is so afterwards, twice as well as once.
-pub async fn powers_or_says_it_cannot(subject: &Subject) {
-    let world = subject.world();
-    let made = world.launch(subject, 1).await;
-    let id = vms(&made)[0].observed.cloud_id.clone();
-    let capability = subject.connector.capability();
-    let steps = [
-        (Power::Start, VmState::Running, capability.power),
-        (Power::Reboot, VmState::Running, capability.reboot),
-        (Power::Stop, VmState::Stopped, capability.power),
-        (Power::Stop, VmState::Stopped, capability.power),
-        (Power::Start, VmState::Running, capability.power),
-    ];
-    for (power, state, supports) in steps {
-        match subject.connector.power(&world.cx, &id, power).await {
-            Ok(observed) => {
-                assert_eq!(supports, Supports::Yes);
-                assert_eq!(observed.cloud_id, id);
-                assert!(observed.state.is_none_or(|s| s == state), "{power:?}: {observed:?}");
-                let seen = subject
-                    .connector
-                    .observe(&world.cx, std::slice::from_ref(&id))
-                    .await
-                    .unwrap();
-                assert!(
-                    matches!(&seen[..], [Seen::There(o)] if o.state.is_none_or(|s| s == state)),
-                    "{power:?}: {seen:?}"
-                );
-            }
-            Err(error) => refused(supports, Some(error)),
-        }
+/// Promise 15: what is said to do no IO does none, and answers for what is wrong.
+pub async fn asks_nobody_before_it_must(subject: &Subject) {
+    let connector = &subject.connector;
+    let calls = subject.faults.as_ref().map(|faults| faults.calls());
+    connector.check_auth(&subject.cloud, &subject.auth).unwrap();
+    let other = AuthLine::new([("type", "SomeOtherCloud")]);
+    let error = connector.check_auth(&subject.cloud, &other).unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (ErrorKind::Unauthorized, Outcome::NotApplied)
+    );
+    let asked = &subject.document.systems[0];
+    let candidates = connector.candidates(&subject.cloud, asked);
+    assert!(!candidates.is_empty());
+    if let Some(nowhere) = &subject.unreachable {
+        // Where nobody answers both say as much.
+        connector.check_auth(nowhere, &subject.auth).unwrap();
+        assert_eq!(connector.candidates(nowhere, asked).len(), candidates.len());
     }
-    if outside(subject, ResourceKind::Vm) && capability.power == Supports::Yes {
-        let error = subject.connector.power(&world.cx, &"0".repeat(64), Power::Start).await;
-        assert_eq!(error.unwrap_err().kind, ErrorKind::NotFound);
-    }
-}
-
-/// Alter: what differs and can be changed is; the rest is left alone.
-pub async fn alters_or_says_it_cannot(subject: &Subject) {
-    let world = subject.world();
-    let made = world.launch(subject, 1).await;
-    let id = vms(&made)[0].observed.cloud_id.clone();
-    let current = subject.system();
-    let mut wanted = (*current).clone();
-    let memory = current.memory().unwrap_or(256_000_000) + 64_000_000;
-    wanted.features.set_number("memory.size", memory, "");
-    let supports = subject.connector.capability().alter;
-    match subject.connector.alter(&world.cx, &id, &current, &wanted).await {
-        Ok(observed) => {
-            assert_eq!(supports, Supports::Yes);
-            assert_eq!(observed.features.get("memory.size"), Some(&json!(memory)));
-            let same = subject.connector.alter(&world.cx, &id, &wanted, &wanted).await.unwrap();
-            assert_eq!(same.cloud_id, id);
-        }
-        Err(error) => refused(supports, Some(error)),
-    }
-}
-
-/// Images and quotas: an answer, or the contract's text.
-pub async fn lists_or_says_it_cannot(subject: &Subject) {
-    let world = subject.world();
-    let capability = subject.connector.capability();
-    match subject.connector.images(&world.cx, &BTreeMap::new()).await {
-        Ok(images) => {
-            assert_eq!(capability.images, Supports::Yes);
-            assert!(images.iter().all(|(uri, name)| uri.contains("://") && !name.is_empty()));
-        }
-        Err(error) => refused(capability.images, Some(error)),
-    }
-    match subject.connector.quotas(&world.cx).await {
-        Ok(_) => assert_eq!(capability.quotas, Supports::Yes),
-        Err(error) => refused(capability.quotas, Some(error)),
-    }
+    assert_eq!(
+        subject.faults.as_ref().map(|faults| faults.calls()),
+        calls,
+        "nobody was asked"
+    );
 }

@@ -2,6 +2,10 @@
 //!
 //! A [`Subject`] says how to reach a cloud and what to launch there. [`conformance!`](crate::conformance!) turns the
 //! cases into tests; each works in an infrastructure of its own and removes whatever it made, even when it fails.
+//! [`CASES`] says which promise each checks. Cases that are not for a subject are named by its test, with the reason:
+//! a list that is not exactly that of [`exclusions`] fails.
+//!
+//! `IM_TEST_SEED` draws other delays and orders of faults; every failure names the seed.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,17 +15,25 @@
     reason = "a case says that a promise is broken by panicking"
 )]
 
+mod capture;
 mod cases;
+mod changes;
 mod faults;
+mod table;
 mod world;
 
 pub use cases::{
-    absence_is_final, accounts_are_not_confused, alters_or_says_it_cannot, answers_in_order, contains_no_secrets,
-    finds_everything, foreign_objects_stay, lists_or_says_it_cannot, never_makes_a_second, observes_everything,
-    passing_faults_are_errors, plans_are_pure, plans_are_sound, powers_or_says_it_cannot,
-    shared_ones_are_not_planned_again,
+    absence_is_final, accounts_are_not_confused, answers_in_order, asks_nobody_before_it_must, contains_no_secrets,
+    finds_everything, foreign_objects_stay, never_makes_a_second, observes_everything, passing_faults_are_errors,
+    plans_are_pure, plans_are_sound, shared_ones_are_not_planned_again,
 };
-pub use faults::{Fault, Faults, LATE, survives, survives_faults};
+pub use changes::{alters, powers, refuses_what_it_cannot};
+pub use faults::{
+    Fault, Faults, LATE, changes_survive, changes_survive_faults, creates_survive, creates_survive_faults,
+    observes_in_few_calls, one_lost_answer_stops_no_other, reads_survive_faults, removals_survive,
+    removals_survive_faults,
+};
+pub use table::{CASES, Case, exclusions};
 pub use world::{Made, Seeded, World};
 
 use futures::FutureExt as _;
@@ -50,6 +62,8 @@ pub struct Subject {
     pub faults: Option<Arc<dyn Faults>>,
     /// Texts that no error may hold, beside the values of the auth line that are secret.
     pub secrets: Vec<String>,
+    /// What delays and the order of faults are drawn from.
+    pub seed: u64,
     worlds: Mutex<Vec<World>>,
 }
 
@@ -64,6 +78,7 @@ impl Subject {
             unreachable: None,
             faults: None,
             secrets: Vec::new(),
+            seed: std::env::var("IM_TEST_SEED").map_or(1, |seed| seed.parse().expect("IM_TEST_SEED is a number")),
             worlds: Mutex::default(),
         }
     }
@@ -106,23 +121,38 @@ impl Subject {
     }
 }
 
-/// Makes a test of each case. The argument is a function that answers a `Subject`, or an `Option` of one; `None`:
-/// what it needs is not there, and it has said so.
+/// Makes a test of each case. The first argument is a function that answers a `Subject`, or an `Option` of one; `None`:
+/// what it needs is not there, and it has said so. Then the cases that are not for the subject, as [`exclusions`] names
+/// them.
 #[macro_export]
 macro_rules! conformance {
-    ($subject:path) => {
-        $crate::conformance!(@cases $subject;
+    ($subject:path, excluded: $excluded:expr) => {
+        $crate::conformance!(@cases $subject, $excluded;
             plans_are_pure, plans_are_sound, shared_ones_are_not_planned_again, never_makes_a_second,
             foreign_objects_stay, answers_in_order, absence_is_final, finds_everything, observes_everything,
-            accounts_are_not_confused, contains_no_secrets, passing_faults_are_errors, powers_or_says_it_cannot,
-            alters_or_says_it_cannot, lists_or_says_it_cannot, survives_faults);
+            accounts_are_not_confused, contains_no_secrets, passing_faults_are_errors, powers, alters,
+            refuses_what_it_cannot, asks_nobody_before_it_must, reads_survive_faults, creates_survive_faults,
+            removals_survive_faults, changes_survive_faults, observes_in_few_calls, one_lost_answer_stops_no_other);
     };
-    (@cases $subject:path; $($case:ident),*) => {
+    (@cases $subject:path, $excluded:expr; $($case:ident),*) => {
+        #[tokio::test]
+        async fn what_is_excluded_is_known() {
+            let all: Vec<&str> = $crate::conformance::CASES.iter().map(|case| case.name).collect();
+            assert_eq!(all, [$(stringify!($case)),*], "every case is a test");
+            let subject: Option<$crate::conformance::Subject> = $subject().into();
+            if let Some(subject) = subject {
+                assert_eq!($crate::conformance::exclusions(&subject), $excluded);
+            }
+        }
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let subject: Option<$crate::conformance::Subject> = $subject().into();
                 if let Some(subject) = subject {
+                    if let Some(why) = $crate::conformance::Case::named(stringify!($case)).excluded(&subject) {
+                        println!("excluded: {}: {why}", stringify!($case));
+                        return;
+                    }
                     subject.run($crate::conformance::$case).await;
                 }
             }

@@ -120,7 +120,7 @@ impl SimConnector {
                 });
                 return std::future::pending().await;
             }
-            Some(Fault::Frozen(_) | Fault::AnswerLost | Fault::Twice) | None => {}
+            Some(Fault::Frozen(_) | Fault::AnswerLost | Fault::Twice | Fault::Slow(_) | Fault::Repeated) | None => {}
         }
         let life = self.life.clone();
         tokio::spawn(async move {
@@ -130,6 +130,12 @@ impl SimConnector {
                 return;
             }
             sleep(way).await;
+            if let Some(Fault::Slow(pause)) = fault {
+                sleep(pause).await;
+            }
+            if fault == Some(Fault::Repeated) {
+                let _ = effect(&cloud, first);
+            }
             let mut result = effect(&cloud, first);
             if fault == Some(Fault::Twice) && result.is_ok() {
                 // A restarted engine waits until lists tell.

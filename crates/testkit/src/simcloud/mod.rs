@@ -39,6 +39,10 @@ pub enum Fault {
     Replaced(Duration),
     /// Done, and the caller is made to do it again before it can note it, as after a restart.
     Twice,
+    /// Done, and answered, only after so long.
+    Slow(Duration),
+    /// The request arrives twice; the answer is the second one's.
+    Repeated,
     /// The connector panics.
     Panic,
 }
