@@ -32,7 +32,7 @@ pub struct EngineOptions {
     pub max_parallel_runs: usize,
     /// Resources per call of `ensure`.
     pub ensure_chunk: usize,
-    /// Rows of idle infrastructures kept in memory for readers.
+    /// Rows of idle infrastructures kept in memory for readers. One takes one to two KiB.
     pub cached_rows: usize,
 }
 
@@ -53,7 +53,7 @@ impl EngineOptions {
             max_parallel_calls: 8,
             max_parallel_runs: 256,
             ensure_chunk: 64,
-            cached_rows: 200_000,
+            cached_rows: 60_000,
         }
     }
 

@@ -10,22 +10,50 @@ use std::{
 
 /// How many infrastructures are kept.
 const KEPT: usize = 256;
-/// How many VMs of one.
-const KEPT_VMS: usize = 1024;
+/// How many VMs, of all of them: a view is a parsed document, thousands of which are many megabytes.
+const KEPT_VMS: usize = 2048;
 
 struct Kept {
     seq: u64,
     vms: HashMap<VmId, (VmState, Arc<VmView>)>,
 }
 
+#[derive(Default)]
+struct All {
+    infras: HashMap<InfraId, Kept>,
+    /// VMs of all of them.
+    vms: usize,
+}
+
+impl All {
+    fn put(&mut self, infra: &InfraId, seq: u64, vm: VmId, view: (VmState, Arc<VmView>)) {
+        if self.vms >= KEPT_VMS || (self.infras.len() >= KEPT && !self.infras.contains_key(infra)) {
+            self.infras.clear();
+            self.vms = 0;
+        }
+        let of_infra = self.infras.entry(infra.clone()).or_insert_with(|| Kept {
+            seq,
+            vms: HashMap::new(),
+        });
+        if of_infra.seq < seq {
+            of_infra.seq = seq;
+            self.vms -= of_infra.vms.len();
+            of_infra.vms.clear();
+        }
+        if of_infra.seq == seq && of_infra.vms.insert(vm, view).is_none() {
+            self.vms += 1;
+        }
+    }
+}
+
 /// The cache.
 #[derive(Default)]
 pub(crate) struct Views {
-    kept: Mutex<HashMap<InfraId, Kept>>,
+    kept: Mutex<All>,
 }
 
 impl Views {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<InfraId, Kept>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, All> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -41,7 +69,7 @@ impl Views {
         let shown = refresher.believed(flow, &state.infra.id, vm, shown);
         let known = {
             let kept = self.lock();
-            let of_now = kept.get(&state.infra.id).filter(|k| k.seq == state.seq);
+            let of_now = kept.infras.get(&state.infra.id).filter(|k| k.seq == state.seq);
             of_now.and_then(|k| k.vms.get(&vm.id)).cloned()
         };
         if let Some((was, view)) = known
@@ -55,26 +83,9 @@ impl Views {
             system.features.set_text("state", shown.as_str());
         }
         let view = Arc::new(VmView::new(vm.id, vm.system.clone(), document));
-        self.keep(state, vm.id, shown, &view);
+        self.lock()
+            .put(&state.infra.id, state.seq, vm.id, (shown, view.clone()));
         Ok(view)
-    }
-
-    fn keep(&self, state: &InfraState, vm: VmId, shown: VmState, view: &Arc<VmView>) {
-        let mut kept = self.lock();
-        if kept.len() >= KEPT && !kept.contains_key(&state.infra.id) {
-            kept.clear();
-        }
-        let of_infra = kept.entry(state.infra.id.clone()).or_insert_with(|| Kept {
-            seq: state.seq,
-            vms: HashMap::new(),
-        });
-        if of_infra.seq < state.seq || of_infra.vms.len() >= KEPT_VMS {
-            of_infra.seq = state.seq;
-            of_infra.vms.clear();
-        }
-        if of_infra.seq == state.seq {
-            of_infra.vms.insert(vm, (shown, view.clone()));
-        }
     }
 
     /// The states of an infrastructure and its VMs.

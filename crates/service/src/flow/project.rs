@@ -140,6 +140,10 @@ impl Flow {
     }
 
     pub(super) fn project_remove(&self, job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+        if matches!(change, Change::Step { .. } | Change::Unit { .. }) {
+            // Of these there is one for each VM; the request is as long as there are VMs.
+            return Vec::new();
+        }
         let Ok(request) = Request::from_value(&job.operation.request) else {
             return Vec::new();
         };

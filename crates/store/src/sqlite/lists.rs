@@ -10,8 +10,8 @@ use std::{
 
 /// Lists kept; when there are more, all are dropped.
 const LISTS: usize = 64;
-/// Rows of a list that is kept; a longer one is an administrator's, and rare.
-const ROWS: usize = 1_000;
+/// Rows of all lists that are kept: some 10 MB. A longer list is read anew each time.
+const ROWS: usize = 20_000;
 
 /// Whose list: names, or `None` for everybody's.
 type Whose = Option<Vec<String>>;
@@ -21,7 +21,14 @@ type Copied = (u64, Arc<[Listed]>);
 
 /// The lists that are kept.
 #[derive(Default)]
-pub(super) struct Lists(Mutex<HashMap<Whose, Copied>>);
+pub(super) struct Lists(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    lists: HashMap<Whose, Copied>,
+    /// Rows of all of them.
+    rows: usize,
+}
 
 fn key(owned: &Owned) -> Whose {
     match owned {
@@ -32,8 +39,8 @@ fn key(owned: &Owned) -> Whose {
 
 impl Lists {
     pub(super) fn get(&self, owned: &Owned, stamp: u64) -> Option<Arc<[Listed]>> {
-        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, rows) = lists.get(&key(owned))?;
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, rows) = kept.lists.get(&key(owned))?;
         (*at == stamp).then(|| rows.clone())
     }
 
@@ -41,10 +48,45 @@ impl Lists {
         if rows.len() > ROWS {
             return;
         }
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lists.len() >= LISTS {
-            lists.clear();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.lists.len() >= LISTS || kept.rows + rows.len() > ROWS {
+            *kept = Kept::default();
         }
-        lists.insert(key(owned), (stamp, rows.clone()));
+        kept.rows += rows.len();
+        if let Some((_, old)) = kept.lists.insert(key(owned), (stamp, rows.clone())) {
+            kept.rows -= old.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use im_model::{Credentials, InfraId};
+
+    fn rows(n: usize) -> Arc<[Listed]> {
+        let row = |n| Listed {
+            id: InfraId::from(format!("i-{n}")),
+            owners: Credentials::default(),
+            saved: 0,
+            deleted: false,
+        };
+        (0..n).map(row).collect()
+    }
+
+    #[test]
+    fn lists_count_while_their_stamp_does_and_their_rows_are_bounded() {
+        let lists = Lists::default();
+        let of = |name: &str| Owned::By(vec![name.to_owned()]);
+        lists.put(&of("a"), 1, &rows(10_000));
+        assert_eq!(lists.get(&of("a"), 1).map(|r| r.len()), Some(10_000));
+        assert_eq!(lists.get(&of("a"), 2), None);
+        lists.put(&of("a"), 2, &rows(9_000));
+        lists.put(&Owned::All, 2, &rows(11_000));
+        assert!(lists.get(&of("a"), 2).is_some() && lists.get(&Owned::All, 2).is_some());
+        lists.put(&of("b"), 2, &rows(1));
+        assert!(lists.get(&of("a"), 2).is_none() && lists.get(&of("b"), 2).is_some());
+        lists.put(&of("c"), 2, &rows(ROWS + 1));
+        assert!(lists.get(&of("c"), 2).is_none());
     }
 }

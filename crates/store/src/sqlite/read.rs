@@ -81,6 +81,7 @@ impl Reader {
                 share(&mut vm.cloud, &last.cloud);
                 share(&mut vm.base, &last.base);
                 share(&mut vm.account, &last.account);
+                share(&mut vm.operation, &last.operation);
             }
             let vm = Arc::new(vm);
             last = Some(Arc::clone(&vm));
@@ -99,6 +100,7 @@ impl Reader {
                 share(&mut resource.account, &last.account);
                 share(&mut resource.operation, &last.operation);
                 share(&mut resource.infra, &last.infra);
+                share(&mut resource.frozen, &last.frozen);
             }
             resources.push(resource);
         }
