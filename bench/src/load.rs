@@ -3,7 +3,7 @@
 use crate::{
     error::{BenchError, BenchResult},
     http::Client,
-    report::{Aims, Table, machine},
+    report::{Aims, Table, machine, quantile},
     server::{DUMMY, Server, dummies},
 };
 use clap::Args;
@@ -143,24 +143,4 @@ async fn measure(server: &Server, path: &str, options: &Options) -> BenchResult<
         p50: quantile(&times, 50),
         p99: quantile(&times, 99),
     })
-}
-
-/// A quantile, in hundredths, of sorted times.
-fn quantile(sorted: &[Duration], hundredths: usize) -> Duration {
-    let at = (sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(at).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles() {
-        let times: Vec<_> = (1..=200).map(Duration::from_millis).collect();
-        assert_eq!(quantile(&times, 99), Duration::from_millis(199));
-        assert_eq!(quantile(&times, 50), Duration::from_millis(101));
-        assert_eq!(quantile(&times[..1], 99), Duration::from_millis(1));
-        assert_eq!(quantile(&[], 99), Duration::ZERO);
-    }
 }

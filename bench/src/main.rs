@@ -1,6 +1,6 @@
 //! Measures a real `im serve`, and kills it.
 //!
-//! - `bench scale`: from 1 to 10,000 `Dummy` VMs in one infrastructure.
+//! - `bench scale`: from 1 to 10,000 `Dummy` VMs in one infrastructure; 10,000 infrastructures with 100,000 VMs.
 //! - `bench http`: start-up, idle memory, requests per second.
 //! - `bench kill`: `kill -9` at seeded moments while real containers are deployed, configured and deleted.
 //!
@@ -12,10 +12,13 @@
 
 mod docker;
 mod error;
+mod full;
+mod growth;
 mod http;
 mod kill;
 mod load;
 mod report;
+mod rows;
 mod scale;
 mod server;
 
@@ -36,7 +39,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Creates more and more `Dummy` VMs in one infrastructure: time and memory.
+    /// Creates more and more `Dummy` VMs, then fills a database: time, commits and memory.
     Scale(scale::Options),
     /// Start-up, idle memory, requests per second and their slowest hundredth.
     Http(load::Options),

@@ -1,6 +1,6 @@
 //! Tables, aims, and what machine it was.
 
-use std::{fmt::Write as _, fs};
+use std::{fmt::Write as _, fs, time::Duration};
 
 /// Rows of a table in Markdown, its columns as wide as they need to be.
 #[derive(Debug)]
@@ -122,6 +122,12 @@ pub(crate) fn machine() -> String {
     )
 }
 
+/// A quantile, in hundredths, of sorted times.
+pub(crate) fn quantile(sorted: &[Duration], hundredths: usize) -> Duration {
+    let at = (sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +147,14 @@ mod tests {
         assert!(aims.print());
         aims.at_most("c", 1.1, 1.0);
         assert!(!aims.print());
+    }
+
+    #[test]
+    fn quantiles() {
+        let times: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(quantile(&times, 99), Duration::from_millis(199));
+        assert_eq!(quantile(&times, 50), Duration::from_millis(101));
+        assert_eq!(quantile(&times[..1], 99), Duration::from_millis(1));
+        assert_eq!(quantile(&[], 99), Duration::ZERO);
     }
 }

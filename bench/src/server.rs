@@ -81,6 +81,11 @@ impl Server {
         Ok(begin.elapsed())
     }
 
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("im.db")
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
@@ -196,7 +201,7 @@ pub(crate) fn parse(text: &str) -> BenchResult<Value> {
     serde_json::from_str(text).map_err(|e| BenchError::Answer(format!("{e}: {text}")))
 }
 
-fn last_segment(uri: &Value) -> Option<String> {
+pub(crate) fn last_segment(uri: &Value) -> Option<String> {
     Some(uri.as_str()?.rsplit('/').next()?.to_owned())
 }
 
