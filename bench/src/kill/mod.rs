@@ -293,10 +293,7 @@ impl Bench {
                     drop(self.send("DELETE", &format!("/infrastructures/{id}"), "")?);
                 }
                 let sprung = tokio::time::timeout(self.patience, self.trap.sprung()).await;
-                sprung.map_or_else(
-                    |_| "the call never came".to_owned(),
-                    |sprung| sprung.0.replace(&id, "ID"),
-                )
+                sprung.map_or_else(|_| "the call never came".to_owned(), |sprung| short(&sprung.0, &id))
             }
             Place::Event(nth) => {
                 self.until_up(&id).await?;

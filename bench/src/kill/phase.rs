@@ -6,12 +6,15 @@ use clap::ValueEnum;
 use rand::{Rng, rngs::StdRng};
 use std::{fmt, time::Duration};
 
+/// The latest, in milliseconds after the service is dead, that a call on its way arrives. The service is back within ten.
+const LATEST: u64 = 300;
+
 /// A phase of an infrastructure's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Phase {
     /// The intent is stored, and its call has not reached the daemon.
     Intent,
-    /// The daemon works on a call.
+    /// A call is on its way: the daemon gets it when the service is dead, or already at work again.
     InFlight,
     /// The daemon has answered, and the result is not stored.
     Uncommitted,
@@ -65,6 +68,7 @@ impl Phase {
     /// it all.
     pub(super) fn draw(self, n: usize, sizes: &Sizes, random: &mut StdRng) -> Moment {
         const PARTS: usize = 8;
+        let on_its_way = Stop::OnItsWay(Duration::from_millis(random.random_range(0..LATEST)));
         let mut within = |all: usize| {
             let (from, to) = (n % PARTS * all / PARTS, ((n % PARTS + 1) * all).div_ceil(PARTS));
             random.random_range(from..to.max(from + 1)).min(all.saturating_sub(1))
@@ -72,7 +76,7 @@ impl Phase {
         let call = |counted, nth, stop| Place::Call(Bait { counted, nth, stop });
         let place = match self {
             Self::Intent => call(Counted::Creates, within(sizes.creates), Stop::Before),
-            Self::InFlight => call(Counted::Changes, within(sizes.changes), Stop::During),
+            Self::InFlight => call(Counted::Changes, within(sizes.changes), on_its_way),
             Self::Uncommitted => call(Counted::Changes, within(sizes.changes), Stop::After),
             // The last ones tell the end.
             Self::Contextualization => {
@@ -80,17 +84,13 @@ impl Phase {
                 Place::Event(within(events) as u64)
             }
             Self::Deletion => {
-                let stop = [Stop::Before, Stop::During, Stop::After][n % 3];
+                let stop = [Stop::Before, on_its_way, Stop::After][n % 3];
                 call(Counted::Changes, within(sizes.removals), stop)
             }
         };
-        // A call in flight is short; between events there is time.
-        let longest = match self {
-            Self::InFlight => 3.0,
-            Self::Intent | Self::Uncommitted | Self::Deletion => 50.0,
-            Self::Contextualization => 300.0,
-        };
-        let pause = Duration::from_secs_f64(random.random::<f64>() * longest / 1e3);
+        // The world stands still at a call; between events it goes on.
+        let longest = if self == Self::Contextualization { 300 } else { 50 };
+        let pause = Duration::from_millis(random.random_range(0..longest));
         Moment {
             phase: self,
             place,

@@ -1,14 +1,18 @@
 //! Stands between the service and the daemon, and stops the service's world at one call: before the daemon sees it,
-//! while the daemon works on it, or when the daemon's answer is here and the service has not seen it.
+//! while it is on its way, or when the daemon's answer is here and the service has not seen it.
 //!
-//! Whoever waits for the trap kills the service then; what was held back is dropped.
+//! Whoever waits for the trap kills the service then. What was held back before is dropped; what was on its way takes
+//! effect when the service is dead, or already at work again.
 
 use async_trait::async_trait;
 use im_testkit::{
     conformance::Fault,
     proxy::{Between, Call},
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// Where a call is stopped.
@@ -16,8 +20,8 @@ use tokio::sync::watch;
 pub(super) enum Stop {
     /// It never reaches the daemon.
     Before,
-    /// The daemon has it and has not answered.
-    During,
+    /// It reaches the daemon so long after the service is dead.
+    OnItsWay(Duration),
     /// The daemon has answered, and the service does not see it.
     After,
 }
@@ -124,17 +128,10 @@ impl Trap {
         (state.creates, state.changes)
     }
 
-    /// Whether this is the call and the place to stop at; if so, that is told.
-    fn springs(&self, call: &Call, stop: Stop) -> bool {
-        {
-            let mut state = self.lock();
-            if state.chosen != Some(call.number) || state.bait.is_none_or(|bait| bait.stop != stop) {
-                return false;
-            }
-            state.sprung = Some(Sprung(call.to_string()));
-        }
+    /// This is the call, and the place to stop at.
+    fn spring(&self, call: &Call) {
+        self.lock().sprung = Some(Sprung(call.to_string()));
         self.changed.send_modify(|n| *n += 1);
-        true
     }
 
     /// Holds a call back until [`Trap::release`].
@@ -164,16 +161,18 @@ impl Between for Trap {
             state.chosen = Some(call.number);
             bait.stop
         };
-        if stop == Stop::Before && self.springs(call, Stop::Before) {
-            self.hold().await;
-            return Some(Fault::DropRequest);
+        if stop == Stop::After {
+            return None;
         }
-        None
-    }
-
-    async fn sent(&self, call: &Call) {
-        // The daemon works on it; its answer is held back below.
-        self.springs(call, Stop::During);
+        self.spring(call);
+        self.hold().await;
+        match stop {
+            Stop::OnItsWay(late) => {
+                tokio::time::sleep(late).await;
+                None
+            }
+            Stop::Before | Stop::After => Some(Fault::DropRequest),
+        }
     }
 
     async fn answered(&self, call: &Call) {
@@ -184,7 +183,7 @@ impl Between for Trap {
             chosen
         };
         if held {
-            self.springs(call, Stop::After);
+            self.spring(call);
             self.hold().await;
         }
     }
@@ -227,27 +226,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_on_its_way_arrives_after_the_release() {
+        let trap = Arc::new(Trap::new());
+        trap.set(bait(Counted::Changes, 0, Stop::OnItsWay(Duration::from_millis(1))));
+        let held = tokio::spawn({
+            let trap = trap.clone();
+            async move { trap.asked(&call(0, "DELETE", "/volumes/x")).await }
+        });
+        trap.sprung().await;
+        assert!(!held.is_finished());
+        assert!(!trap.release());
+        assert_eq!(held.await.unwrap(), None);
+    }
+
+    #[tokio::test]
     async fn an_answer_is_held_and_known() {
-        for stop in [Stop::During, Stop::After] {
-            let trap = Arc::new(Trap::new());
-            trap.set(bait(Counted::Changes, 0, stop));
-            let first = call(7, "DELETE", "/networks/x");
-            assert_eq!(trap.asked(&first).await, None);
-            trap.sent(&first).await;
-            assert_eq!(trap.sprung().now_or_never().is_some(), stop == Stop::During);
-            let held = tokio::spawn({
-                let trap = trap.clone();
-                async move { trap.answered(&call(7, "DELETE", "/networks/x")).await }
-            });
-            // Others pass.
-            trap.answered(&call(8, "GET", "/info")).await;
-            trap.sprung().await;
-            while !trap.lock().answered {
-                tokio::task::yield_now().await;
-            }
-            assert!(!held.is_finished());
-            assert!(trap.release());
-            held.await.unwrap();
-        }
+        let trap = Arc::new(Trap::new());
+        trap.set(bait(Counted::Changes, 0, Stop::After));
+        assert_eq!(trap.asked(&call(7, "DELETE", "/networks/x")).await, None);
+        assert!(trap.sprung().now_or_never().is_none());
+        // Others pass.
+        trap.answered(&call(8, "GET", "/info")).await;
+        let held = tokio::spawn({
+            let trap = trap.clone();
+            async move { trap.answered(&call(7, "DELETE", "/networks/x")).await }
+        });
+        trap.sprung().await;
+        assert!(!held.is_finished());
+        assert!(trap.release());
+        held.await.unwrap();
     }
 }

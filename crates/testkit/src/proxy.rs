@@ -87,8 +87,6 @@ impl fmt::Display for Call {
 pub trait Between: Send + Sync {
     /// A request is here and was not passed on. `None`: nothing goes wrong.
     async fn asked(&self, call: &Call) -> Option<Fault>;
-    /// It was passed on, and is not answered.
-    async fn sent(&self, _call: &Call) {}
     /// Its answer is here and was not passed back.
     async fn answered(&self, _call: &Call) {}
 }
@@ -224,7 +222,6 @@ async fn serve(
             }
             let mut server = connect(upstream).await?;
             server.write_all(&request).await?;
-            between.sent(&call).await;
             let mut first = vec![0; 8192];
             let read = server.read(&mut first).await?;
             between.answered(&call).await;

@@ -75,8 +75,7 @@ mod unique_names {
     fn unique() -> Subject {
         subject(Idempotence::UniqueName)
     }
-    im_testkit::conformance!(unique, excluded: ["passing_faults_are_errors: it has no other place where nobody answers",
-        "alters: it cannot change VMs"]);
+    im_testkit::conformance!(unique, excluded: ["passing_faults_are_errors: it has no other place where nobody answers"]);
 }
 
 mod free_names {
@@ -88,7 +87,6 @@ mod free_names {
         "names are free there: of a request that arrives twice or late the engine's settle time takes care";
     im_testkit::conformance!(free, excluded: [
         "passing_faults_are_errors: it has no other place where nobody answers",
-        "alters: it cannot change VMs",
         &format!("creates_survive_faults, Repeat: {NAMES}"),
         &format!("creates_survive_faults, Late: {NAMES}"),
     ]);
