@@ -69,6 +69,17 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
+impl Package {
+    /// Name of the package with each of its dependencies that are built into it or run to build it; those for tests are
+    /// not.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.dependencies
+            .iter()
+            .filter(|d| d.kind.as_deref() != Some("dev"))
+            .map(|d| (self.name.as_str(), d.name.as_str()))
+    }
+}
+
 /// Reads what `cargo metadata --no-deps` prints.
 pub(crate) fn parse(metadata: &str) -> Result<Vec<Package>, String> {
     let metadata: Metadata = serde_json::from_str(metadata)

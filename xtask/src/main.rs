@@ -6,6 +6,7 @@
 mod deny;
 mod edges;
 mod files;
+mod sockets;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -67,13 +68,16 @@ fn check() -> Result<Vec<String>, String> {
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .current_dir(&root),
     )?;
-    let mut findings = edges::check(&edges::parse(&metadata)?);
+    let packages = edges::parse(&metadata)?;
+    let mut findings = edges::check(&packages);
+    findings.extend(sockets::check_dependencies(&packages));
     let listed = output(
         Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(&root),
     )?;
     findings.extend(files::check(&root, &listed)?);
+    findings.extend(sockets::check(&root, &listed)?);
     Ok(findings)
 }
 

@@ -28,8 +28,8 @@ the wrong type stops the start, and the message names file and line; an unknown 
 Files for the original service work as they are: its keys are all known. Those that need no effect here, and those
 whose part of the service is not there yet, are listed at the end.
 
-From the environment come `IM_DATA_DB`, which wins over `DATA_DB`, and `FORWARDED_ALLOW_IPS`, which stands in for
-`TRUSTED_PROXIES`.
+From the environment come `IM_DATA_DB`, which wins over `DATA_DB`, `IM_KEYS`, which wins over the file of `KEY_FILE`
+([secrets.md](secrets.md)), and `FORWARDED_ALLOW_IPS`, which stands in for `TRUSTED_PROXIES`.
 ";
 
 /// The manual's page.

@@ -3,6 +3,7 @@
 //! The only crate that names concrete clouds. Holds no logic of its own beyond putting the parts together.
 
 mod cli;
+mod keys;
 mod serve;
 
 use std::process::ExitCode;

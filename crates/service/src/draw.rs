@@ -1,6 +1,7 @@
 //! Random values from a stored seed: the same seed and purpose draw the same ones, so that a replayed plan is the same.
 
 use im_cloud::Draw;
+use im_model::Secret;
 use ring::{
     digest, hmac,
     rand::{SecureRandom, SystemRandom},
@@ -80,9 +81,27 @@ pub(crate) fn hash(text: &str) -> String {
     hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
+/// A keyed hash of a text, in lower-case hexadecimal digits: tells nothing to whoever has not got the key.
+pub(crate) fn keyed_hash(key: &Secret, purpose: &str, text: &str) -> String {
+    let mut ctx = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()));
+    ctx.update(purpose.as_bytes());
+    ctx.update(&[0]);
+    ctx.update(text.as_bytes());
+    hex::encode(ctx.sign().as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_keyed_hash_needs_its_key() {
+        let of = |key: &str, text: &str| keyed_hash(&Secret::new(key), "p", text);
+        assert_eq!(of("k", "t"), of("k", "t"));
+        assert_ne!(of("k", "t"), of("l", "t"));
+        assert_ne!(of("k", "t"), of("k", "u"));
+        assert_ne!(of("k", "t"), hash("t"));
+    }
 
     #[test]
     fn one_seed_draws_the_same() {

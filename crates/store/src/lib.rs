@@ -14,9 +14,9 @@ mod sqlite;
 mod traits;
 
 pub use error::{StoreError, StoreResult};
-pub use keys::KeyRing;
+pub use keys::{KeyFile, KeyId, KeyRing, KeyRole, new_key_line};
 pub use rows::{
     Claim, Committed, Fence, Heeded, InfraState, Listed, Owned, Release, Submission, Submitted, Wished, Write,
 };
-pub use sqlite::{Clock, SqliteOptions, SqliteStore, parse_data_db};
+pub use sqlite::{Clock, KeyUse, Resealed, SealedRows, SqliteOptions, SqliteStore, parse_data_db};
 pub use traits::{OperationFilter, Store};

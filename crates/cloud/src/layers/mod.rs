@@ -1,8 +1,9 @@
-//! What surrounds every connector: deadline, retry of safe reads, rate limit, tracing.
+//! What surrounds every connector: deadline, retry of safe reads, rate limit, tracing, and taking secrets out of errors.
 //!
 //! Never repeats a call that changes something: only the engine may, under the same key.
 
 mod rate;
+mod veil;
 
 pub use rate::Rate;
 
@@ -21,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::{Instrument, debug, info_span};
+use veil::{Veil, veil};
 
 /// How the layers behave.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +75,26 @@ impl Layered {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, CloudError>>,
     {
+        self.read_under(cx, operation, || veil(cx), call).await
+    }
+
+    /// The same; `secrets` says which are in it, and is asked where the call failed.
+    async fn read_under<T, F, Fut>(
+        &self,
+        cx: &Cx,
+        operation: &'static str,
+        secrets: impl Fn() -> Veil,
+        call: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, CloudError>>,
+    {
+        let secrets = &secrets;
+        let call = || {
+            let answer = call();
+            async move { answer.await.map_err(|e| secrets().over(e)) }
+        };
         let attempts = async {
             let mut pause = self.options.backoff;
             for _ in 0..self.options.retries {
@@ -103,6 +125,7 @@ impl Layered {
         &self,
         cx: &Cx,
         operation: &'static str,
+        secrets: impl Fn() -> Veil,
         call: impl Future<Output = Result<T, CloudError>>,
     ) -> Result<T, CloudError> {
         traced(cx, operation, async {
@@ -110,6 +133,7 @@ impl Layered {
             tokio::time::timeout(cx.deadline, call)
                 .await
                 .unwrap_or_else(|_| Err(late(cx, operation, Outcome::Unknown)))
+                .map_err(|e| secrets().over(e))
         })
         .await
     }
@@ -161,7 +185,7 @@ impl Connector for Layered {
     }
 
     fn check_auth(&self, cloud: &CloudRef, auth: &AuthLine) -> Result<(), CloudError> {
-        self.inner.check_auth(cloud, auth)
+        self.inner.check_auth(cloud, auth).map_err(|e| Veil::of(auth).over(e))
     }
 
     fn candidates(&self, cloud: &CloudRef, system: &System) -> Vec<System> {
@@ -173,7 +197,9 @@ impl Connector for Layered {
     }
 
     async fn resolve(&self, cx: &Cx, request: &LaunchRequest) -> Result<Value, CloudError> {
-        self.read(cx, "resolve", || self.inner.resolve(cx, request)).await
+        let secrets = || veil(cx).with_launch(request);
+        self.read_under(cx, "resolve", secrets, || self.inner.resolve(cx, request))
+            .await
     }
 
     fn plan(
@@ -183,7 +209,9 @@ impl Connector for Layered {
         resolved: &Value,
         draw: &mut dyn Draw,
     ) -> Result<LaunchPlan, CloudError> {
-        self.inner.plan(cloud, request, resolved, draw)
+        self.inner
+            .plan(cloud, request, resolved, draw)
+            .map_err(|e| Veil::default().with_launch(request).over(e))
     }
 
     async fn ensure(&self, cx: &Cx, wanted: &[Wanted], run: FirstOrResume) -> Vec<Result<Observed, CloudError>> {
@@ -193,6 +221,12 @@ impl Connector for Layered {
             let answers = tokio::time::timeout(cx.deadline, self.inner.ensure(cx, wanted, run))
                 .await
                 .unwrap_or_else(|_| vec![Err(late(cx, "ensure", Outcome::Unknown)); wanted.len()]);
+            let answers = if answers.iter().any(Result::is_err) {
+                let secrets = veil(cx).with_wanted(wanted);
+                answers.into_iter().map(|a| a.map_err(|e| secrets.over(e))).collect()
+            } else {
+                answers
+            };
             let failed = answers.iter().filter(|a| a.is_err()).count();
             debug!(took = ?start.elapsed(), ?run, wanted = wanted.len(), failed, "done");
             for (wanted, error) in wanted
@@ -217,17 +251,19 @@ impl Connector for Layered {
     }
 
     async fn ensure_absent(&self, cx: &Cx, target: &Target) -> Result<Gone, CloudError> {
-        self.effect(cx, "ensure_absent", self.inner.ensure_absent(cx, target))
+        let secrets = || veil(cx).with_frozen(&target.frozen);
+        self.effect(cx, "ensure_absent", secrets, self.inner.ensure_absent(cx, target))
             .await
     }
 
     async fn power(&self, cx: &Cx, cloud_id: &str, power: Power) -> Result<Observed, CloudError> {
-        self.effect(cx, power.as_str(), self.inner.power(cx, cloud_id, power))
-            .await
+        let call = self.inner.power(cx, cloud_id, power);
+        self.effect(cx, power.as_str(), || veil(cx), call).await
     }
 
     async fn alter(&self, cx: &Cx, cloud_id: &str, current: &System, wanted: &System) -> Result<Observed, CloudError> {
-        self.effect(cx, "alter", self.inner.alter(cx, cloud_id, current, wanted))
+        let secrets = || veil(cx).with_systems(&[current, wanted]);
+        self.effect(cx, "alter", secrets, self.inner.alter(cx, cloud_id, current, wanted))
             .await
     }
 

@@ -95,6 +95,9 @@ fn classify_v6(ip: Ipv6Addr) -> AddressClass {
     } else if s == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] || s == [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] {
         // EC2 and GCE
         AddressClass::Metadata
+    } else if s[..4] == [0x100, 0, 0, 0] {
+        // Discard-only
+        AddressClass::Reserved
     } else if s[0] & 0xffc0 == 0xfe80 {
         AddressClass::LinkLocal
     } else if s[0] & 0xfe00 == 0xfc00 || s[0] & 0xffc0 == 0xfec0 || (s[0] == 0x64 && s[1] == 0xff9b && s[2] == 1) {
@@ -104,7 +107,17 @@ fn classify_v6(ip: Ipv6Addr) -> AddressClass {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address carries: mapped, compatible, NAT64 (both prefixes), 6to4, Teredo, ISATAP.
+/// The IPv4 addresses that an address carries in IPv6 form.
+pub(super) fn carried(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let v6 = match ip {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(v6),
+    };
+    v6.into_iter().flat_map(embedded).map(IpAddr::V4)
+}
+
+/// The IPv4 addresses that an IPv6 address carries: mapped, compatible, NAT64 (both prefixes, the local one in each
+/// length of RFC 6052), 6to4, Teredo, ISATAP.
 fn embedded(ip: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let s = ip.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
@@ -114,11 +127,20 @@ fn embedded(ip: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
         || (s[0] == 0x64 && s[1] == 0xff9b) // NAT64
         || (s[4] & 0xfdff == 0 && s[5] == 0x5efe); // ISATAP
     let teredo = s[0] == 0x2001 && s[1] == 0;
+    let local_nat64 = s[0] == 0x64 && s[1] == 0xff9b && s[2] == 1;
+    let o = ip.octets();
+    // With a prefix of 48, 56 and 64 bits; octet 8 is skipped. Zeros are where nothing is carried at that length.
+    let shorter = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]]
+        .map(|at| at.map(|i| o[i]))
+        .map(|octets| (local_nat64 && octets[0] != 0).then(|| Ipv4Addr::from(octets)));
     [
         ends_in_v4.then_some(last),
         (s[0] == 0x2002).then(|| v4(s[1], s[2])),
         teredo.then(|| v4(!s[6], !s[7])),
         teredo.then(|| v4(s[2], s[3])),
+        shorter[0],
+        shorter[1],
+        shorter[2],
     ]
     .into_iter()
     .flatten()
@@ -149,6 +171,10 @@ mod tests {
             ("::ffff:0:127.0.0.1", Loopback),
             ("64:ff9b::7f00:1", Loopback),
             ("64:ff9b:1::7f00:1", Loopback),
+            ("64:ff9b:1:7f00:0:100::", Loopback),
+            ("64:ff9b:1:a9:fe:a9fe::", Metadata),
+            ("64:ff9b:1:0:a9:fea9:fe00::", Metadata),
+            ("100::1", Reserved),
             ("2002:7f00:1::", Loopback),
             ("2001:0:7f00:1::", Loopback),
             ("2001:0:808:808:0:0:80ff:fffe", Loopback),

@@ -12,6 +12,15 @@ pub struct AllowedHosts {
     rules: Vec<Rule>,
 }
 
+/// Whether a rule without a port will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    /// It will.
+    Any,
+    /// The rule must name the port.
+    Named,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Everything,
@@ -55,9 +64,13 @@ impl AllowedHosts {
         Ok(Self { rules })
     }
 
-    /// Whether this address, reached under this name, is allowed.
-    pub(super) fn allows(&self, name: Option<&str>, ip: IpAddr, port: u16) -> bool {
-        let fits = |wanted: &Option<u16>| wanted.is_none_or(|p| p == port);
+    /// Whether this address, reached under this name, is allowed; with [`Port::Named`], only by a rule that names the
+    /// port, or everything.
+    pub(super) fn allows(&self, name: Option<&str>, ip: IpAddr, port: u16, which: Port) -> bool {
+        let fits = |wanted: &Option<u16>| match wanted {
+            Some(wanted) => *wanted == port,
+            None => which == Port::Any,
+        };
         self.rules.iter().any(|rule| match rule {
             Rule::Everything => true,
             Rule::Name { name: n, port } => name == Some(n) && fits(port),
@@ -182,11 +195,19 @@ mod tests {
     fn a_rule_with_a_port_allows_that_port_alone() {
         let allowed = AllowedHosts::parse("127.0.0.1:80,name:81").unwrap();
         let ip: IpAddr = "127.0.0.1".parse().unwrap();
-        assert!(allowed.allows(None, ip, 80));
-        assert!(allowed.allows(None, "::ffff:127.0.0.1".parse().unwrap(), 80));
-        assert!(!allowed.allows(None, ip, 81));
-        assert!(allowed.allows(Some("name"), ip, 81));
-        assert!(!allowed.allows(Some("other"), ip, 81));
+        for which in [Port::Any, Port::Named] {
+            assert!(allowed.allows(None, ip, 80, which));
+            assert!(allowed.allows(None, "::ffff:127.0.0.1".parse().unwrap(), 80, which));
+            assert!(!allowed.allows(None, ip, 81, which));
+            assert!(allowed.allows(Some("name"), ip, 81, which));
+            assert!(!allowed.allows(Some("other"), ip, 81, which));
+        }
+        let all_ports = AllowedHosts::parse("127.0.0.1,name").unwrap();
+        for name in [None, Some("name")] {
+            assert!(all_ports.allows(name, ip, 80, Port::Any));
+            assert!(!all_ports.allows(name, ip, 80, Port::Named));
+        }
+        assert!(AllowedHosts::parse("*").unwrap().allows(None, ip, 80, Port::Named));
         assert!(!allowed.allows_socket(std::path::Path::new("/x")));
     }
 }

@@ -1,6 +1,11 @@
 //! The guard: resolve once, check, pin, connect.
 
-use super::{AddressClass, AllowedHosts, NetError, Sent, address::classify, tls::TlsRoots};
+use super::{
+    AddressClass, AllowedHosts, NetError, Sent,
+    address::{carried, classify},
+    allowed::Port,
+    tls::TlsRoots,
+};
 use async_trait::async_trait;
 use std::{
     fmt, io,
@@ -16,6 +21,9 @@ use tokio::{
 
 /// How long connecting may take, all addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of a name with more addresses than this the first ones are tried: nobody needs more, and a name server of a tenant's
+/// must not make this host knock on a thousand doors.
+const MOST_ADDRESSES: usize = 8;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +84,8 @@ impl Resolve for SystemResolver {
 #[derive(Clone)]
 pub struct Guard {
     inner: Arc<Inner>,
+    /// The port that this service listens on.
+    serves: Option<u16>,
 }
 
 struct Inner {
@@ -164,6 +174,17 @@ impl Guard {
                 connect_timeout: CONNECT_TIMEOUT,
                 roots: TlsRoots::default(),
             }),
+            serves: None,
+        }
+    }
+
+    /// The same guard for a service that listens on this port. Of the addresses that the operator allows on this host,
+    /// that port stays refused unless it is named: nobody makes the service ask itself by way of a Docker daemon's host.
+    #[must_use]
+    pub fn serving(self, port: u16) -> Self {
+        Self {
+            serves: Some(port),
+            ..self
         }
     }
 
@@ -180,10 +201,19 @@ impl Guard {
 
     fn check(&self, name: Option<&str>, ip: IpAddr, port: u16, purpose: Purpose) -> Result<(), AddressClass> {
         let mut class = classify(ip);
-        if class <= AddressClass::Private && is_own(ip.to_canonical()) {
+        if class <= AddressClass::Private && (is_own(ip.to_canonical()) || carried(ip).any(is_own)) {
             class = AddressClass::Own;
         }
-        if purpose.permits(class) || self.inner.allowed.allows(name, ip, port) {
+        let of_this_host = matches!(
+            class,
+            AddressClass::Own | AddressClass::Loopback | AddressClass::Unspecified
+        );
+        let which = if of_this_host && self.serves == Some(port) {
+            Port::Named
+        } else {
+            Port::Any
+        };
+        if purpose.permits(class) || self.inner.allowed.allows(name, ip, port, which) {
             Ok(())
         } else {
             Err(class)
@@ -229,6 +259,7 @@ impl Guard {
         if pinned.is_empty() {
             return Err(forbidden(host, port, worst, purpose));
         }
+        pinned.truncate(MOST_ADDRESSES);
         Ok(pinned)
     }
 

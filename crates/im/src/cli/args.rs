@@ -110,6 +110,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         config: Option<PathBuf>,
     },
+    /// List and rotate the keys that seal secrets in the service's database
+    ///
+    /// For operators: works on files of this machine, whether the service runs or not.
+    Keys {
+        /// The service's settings; without it, those of the usual places, ending with /etc/im/im.cfg
+        #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
+        /// What to do with them
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Create an infrastructure and watch it until it is configured
     ///
     /// Prints the new id on standard output, progress and summary on standard error. Exit code 0 only if all of it
@@ -308,6 +319,29 @@ pub(crate) enum Command {
     /// Tell the versions of this program and of the service
     #[command(alias = "getversion")]
     Version,
+}
+
+/// What to do with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys, with what each is for and how many values of the database are sealed with it
+    #[command(visible_alias = "ls")]
+    List,
+    /// Make a key that opens but does not seal yet, so that every instance can have it before one uses it
+    New {
+        /// Print it instead of adding it to the key file: for keys that come from the environment
+        #[arg(long)]
+        print: bool,
+    },
+    /// Make the newest key the one that seals (a new one if there is none), and seal everything anew with it
+    ///
+    /// One that was interrupted is gone on with. The former key stays and opens.
+    Rotate,
+    /// Remove a key that nothing is sealed with any more
+    Drop {
+        /// The key, as `im keys list` names it
+        id: im_store::KeyId,
+    },
 }
 
 /// What to start, stop or restart.

@@ -1,7 +1,7 @@
 //! The command line: words in, requests out, results and progress back.
 //!
 //! Talks to a service through its public API only, as anybody's client could. Nothing here sees the database, a cloud
-//! or a node; `im ssh` starts the system's `ssh`.
+//! or a node; `im ssh` starts the system's `ssh`. `im serve` and `im keys`, which are for operators, are elsewhere.
 
 #![allow(
     clippy::result_large_err,
@@ -29,9 +29,12 @@ mod sse;
 mod ui;
 mod watch;
 
+pub(crate) use args::KeysCommand;
+pub(crate) use error::{CliError, Exit};
+pub(crate) use ui::{Format, Ui};
+
 use args::{Cli, Command};
 use clap::Parser as _;
-use error::{CliError, Exit};
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs the program.
@@ -51,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
     let ui = settings::early_ui(&cli.global);
     match cli.command {
         Command::Serve { config } => crate::serve::run(config.as_deref()),
+        Command::Keys { config, command } => ended(crate::keys::run(config.as_deref(), &command, ui), ui),
         Command::Completion { shell } => ended(commands::completion(ui, shell), ui),
         command => {
             let decided = match settings::decide(&cli.global) {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Why the service does not start (or no longer runs).
 #[derive(Debug, Error)]
-pub(super) enum StartError {
+pub(crate) enum StartError {
     /// A value in a configuration file.
     #[error("{0}")]
     Config(#[from] ConfigError),
@@ -39,6 +39,9 @@ pub(super) enum StartError {
     /// The database.
     #[error("{0}")]
     Database(StoreError),
+    /// The keys: missing, damaged, open to others, or not those of the database.
+    #[error("{0}")]
+    Keys(StoreError),
     /// Serving ended by itself.
     #[error("the API stopped: {0}")]
     Serve(io::Error),
@@ -48,10 +51,18 @@ pub(super) enum StartError {
 }
 
 impl StartError {
+    /// Of what the store says when it is opened.
+    pub(super) fn store(error: StoreError) -> Self {
+        match error {
+            StoreError::WrongKey(_) | StoreError::KeyFile(_) => Self::Keys(error),
+            other => Self::Database(other),
+        }
+    }
+
     /// The exit code of the program.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Database(_) => 2,
+            Self::Database(_) | Self::Keys(_) => 2,
             _ => 1,
         }
     }

@@ -13,8 +13,8 @@ use im_cloud::{Connector, LayerOptions, Layered};
 use im_cloud_docker::Docker;
 use im_cloud_local::{DeployedNode, Dummy};
 use im_service::{Connectors, Service};
-use im_store::{SqliteOptions, SqliteStore};
-use settings::Settings;
+use im_store::{KeyRing, SqliteOptions, SqliteStore};
+pub(crate) use settings::Settings;
 use std::{io::Write as _, net::TcpListener, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -124,16 +124,17 @@ async fn service(
     bound: std::net::SocketAddr,
 ) -> Result<(Arc<Service>, Arc<SqliteStore>), StartError> {
     let database = settings.database()?;
-    let key_file = settings.key_file(&database);
-    let keys = SqliteStore::keys_for(&key_file, &database)
-        .await
-        .map_err(StartError::Database)?;
+    let keys = match Settings::keys_text() {
+        Some(text) => KeyRing::parse(text.expose(), "IM_KEYS"),
+        None => SqliteStore::keys_for(&settings.key_file(&database), &database).await,
+    };
+    let keys = keys.map_err(StartError::store)?;
     let options = SqliteOptions {
         lock_wait: LOCK_WAIT,
         ..SqliteOptions::new(&database, keys)
     };
-    let store = Arc::new(SqliteStore::open(options).await.map_err(StartError::Database)?);
-    let guard = settings.guard()?;
+    let store = Arc::new(SqliteStore::open(options).await.map_err(StartError::store)?);
+    let guard = settings.guard()?.serving(bound.port());
     let connectors: [Arc<dyn Connector>; 3] = [
         Arc::new(Dummy),
         Arc::new(DeployedNode),

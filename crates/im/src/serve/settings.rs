@@ -21,14 +21,14 @@ use std::{
 };
 
 /// What the operator decided.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     read: Read,
     notes: Vec<String>,
 }
 
 impl Settings {
     /// Reads the file, or those of the usual places.
-    pub(super) fn load(config: Option<&Path>) -> Result<Self, Vec<StartError>> {
+    pub(crate) fn load(config: Option<&Path>) -> Result<Self, Vec<StartError>> {
         let mut texts = Vec::new();
         match config {
             Some(path) => texts.push((path.to_owned(), text(path).map_err(|e| vec![e])?)),
@@ -104,7 +104,7 @@ impl Settings {
     }
 
     /// The database. Where nobody says so and the usual place is not ours, one in the user's own folder.
-    pub(super) fn database(&self) -> Result<PathBuf, StartError> {
+    pub(crate) fn database(&self) -> Result<PathBuf, StartError> {
         let path = parse_data_db(&self.config().data_db).map_err(StartError::Database)?;
         if self.read.is_set("DATA_DB") || writable(&path) {
             return Ok(path);
@@ -119,8 +119,17 @@ impl Settings {
         Ok(own)
     }
 
-    pub(super) fn key_file(&self, database: &Path) -> PathBuf {
+    /// The file with the keys.
+    pub(crate) fn key_file(&self, database: &Path) -> PathBuf {
         self.config().key_file_for(database)
+    }
+
+    /// The keys themselves, where the environment brings them (`IM_KEYS`): they win over the file.
+    pub(crate) fn keys_text() -> Option<Secret> {
+        env::var("IM_KEYS")
+            .ok()
+            .filter(|text| !text.trim().is_empty())
+            .map(Secret::new)
     }
 
     pub(super) fn guard(&self) -> Result<Guard, ConfigError> {

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail")]
 
 mod client;
+mod keys;
 mod life;
 mod restart;
+mod search;
+mod secrets;
 mod start;
 mod strangers;
 mod support;

@@ -31,7 +31,7 @@ pub(crate) fn radl(vms: usize) -> String {
 
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_im"));
-    for name in ["IM_DATA_DB", "FORWARDED_ALLOW_IPS", "IM_URL", "IM_AUTH"] {
+    for name in ["IM_DATA_DB", "IM_KEYS", "FORWARDED_ALLOW_IPS", "IM_URL", "IM_AUTH"] {
         command.env_remove(name);
     }
     command
@@ -122,6 +122,10 @@ impl Im {
 
     pub(crate) fn port(&self) -> u16 {
         self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.

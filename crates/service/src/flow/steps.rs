@@ -12,7 +12,9 @@ use crate::{
     states::Next,
 };
 use im_cloud::{Draw as _, LaunchPlan, WantedResource};
-use im_model::{Account, Action, BlobId, CloudRef, Configured, ResourceState, Step, StepId, Unit, Vm, VmId, VmState};
+use im_model::{
+    Account, Action, BlobId, CloudRef, Configured, Deployment, ResourceState, Step, StepId, Unit, Vm, VmId, VmState,
+};
 use im_ops::{Job, Planned};
 use im_radl::{Document, System};
 use im_store::{InfraState, Write};
@@ -22,9 +24,10 @@ use std::{
     sync::Arc,
 };
 
-/// The blob of the document that VMs of a deploy share.
-fn base_id(text: &str) -> BlobId {
-    BlobId::from(draw::hash(text))
+/// The blob of the document that VMs of a deploy share. Keyed: the id is readable in the database, and the hash of a
+/// document with a password in it would let whoever reads it try passwords.
+fn base_id(deployment: &Deployment, text: &str) -> BlobId {
+    BlobId::from(draw::keyed_hash(&deployment.secret, "im blob v1", text))
 }
 
 pub(super) struct Planner<'a> {
@@ -51,7 +54,7 @@ impl Planner<'_> {
                 ..Document::default()
             };
             let text: Arc<str> = im_radl::print(&base).into();
-            let id = base_id(&text);
+            let id = base_id(&self.flow.deployment, &text);
             self.writes.push(Write::Blob { id: id.clone(), text });
             let part_error = part
                 .error

@@ -100,6 +100,24 @@ fn lock(path: &Path, wait: Duration) -> StoreResult<File> {
     }
 }
 
+/// Whether a process has the database.
+pub(super) fn is_locked(path: &Path) -> StoreResult<bool> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |e: io::Error| StoreError::Database(format!("cannot open {}: {e}", Path::new(&name).display()));
+    let file = match File::open(&name) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(failed(e)),
+    };
+    // Shared, so that looking does not keep a service from starting for longer than it takes.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
+
 /// A folder of its own, removed when dropped.
 #[derive(Debug)]
 pub(super) struct TemporaryFolder(PathBuf);

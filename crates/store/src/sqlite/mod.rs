@@ -11,10 +11,12 @@ mod prepare;
 mod read;
 mod rows_sql;
 mod schema;
+mod sealed;
 mod wishes;
 mod writer;
 
 pub use files::parse_data_db;
+pub use sealed::{KeyUse, Resealed, SealedRows};
 
 use crate::{
     Claim, Committed, Fence, InfraState, KeyRing, Listed, OperationFilter, Owned, Release, Store, StoreError,
@@ -146,7 +148,7 @@ impl SqliteStore {
         }
         Err(StoreError::WrongKey(format!(
             "the key file {} of the database {} is missing: put it back, or move the database away to begin with an \
-             empty one",
+             empty one (KEY_FILE and IM_KEYS say where keys are)",
             key_file.display(),
             database.display()
         )))
@@ -168,7 +170,8 @@ impl SqliteStore {
         };
         let connect = connect_options(&path, durable);
         let mut conn = connect.connect().await.map_err(db)?;
-        let deployment = Arc::new(first_transaction(&mut conn, &keys, &path).await?);
+        let (deployment, keys) = first_transaction(&mut conn, &keys, &path).await?;
+        let deployment = Arc::new(deployment);
         let saved = sqlx::query_scalar("SELECT coalesce(max(saved_n), 0) FROM im_infrastructure")
             .fetch_one(&mut conn)
             .await
@@ -183,6 +186,7 @@ impl SqliteStore {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             conn,
+            recorded: keys.writing(),
             keys: keys.clone(),
             clock: Arc::clone(&clock),
             saved,
@@ -253,12 +257,16 @@ fn connect_options(path: &Path, durable: bool) -> SqliteConnectOptions {
 }
 
 /// Tables, key check and leases, all or nothing.
-async fn first_transaction(conn: &mut SqliteConnection, keys: &KeyRing, path: &Path) -> StoreResult<Deployment> {
+async fn first_transaction(
+    conn: &mut SqliteConnection,
+    keys: &KeyRing,
+    path: &Path,
+) -> StoreResult<(Deployment, KeyRing)> {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(db)?;
-    let deployment = schema::prepare(&mut tx, keys, &path.display().to_string()).await?;
+    let (deployment, keys) = schema::prepare(&mut tx, keys, &path.display().to_string()).await?;
     sqlx::query(apply::BREAK_LEASES).execute(&mut *tx).await.map_err(db)?;
     tx.commit().await.map_err(db)?;
-    Ok(deployment)
+    Ok((deployment, keys))
 }
 
 async fn has_tables(path: &Path) -> StoreResult<bool> {

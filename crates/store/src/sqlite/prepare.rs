@@ -257,7 +257,10 @@ fn document(keys: &KeyRing, row: &Infrastructure) -> StoreResult<Document> {
     Ok(Document {
         owners: keys.seal_json(document_place(&row.id, "owners"), &row.owners)?,
         doc: keys.seal_json(document_place(&row.id, "doc"), row)?,
-        names: names.into_iter().map(|name| keys.name_tag(name)).collect(),
+        names: names
+            .into_iter()
+            .map(|name| keys.name_tag(name))
+            .collect::<StoreResult<_>>()?,
         deleted: row.deleted,
     })
 }

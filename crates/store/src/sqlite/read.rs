@@ -325,7 +325,7 @@ impl Reader {
                     let text = format!("{ALL}AND i.n IN (SELECT infra FROM im_owner WHERE name IN ({marks})) {ORDER}");
                     let mut query = sqlx::query(AssertSqlSafe(text));
                     for name in some {
-                        query = query.bind(self.keys.name_tag(name));
+                        query = query.bind(self.keys.name_tag(name)?);
                     }
                     rows.extend(query.fetch_all(&mut *tx).await.map_err(db)?);
                 }

@@ -6,7 +6,10 @@
 //! `im_infrastructure` is split from `im_document`: the first is written by every commit and is small.
 
 use super::db;
-use crate::{KeyRing, StoreError, StoreResult, keys::Place};
+use crate::{
+    KeyId, KeyRing, StoreError, StoreResult,
+    keys::{Identity, Place},
+};
 use im_model::Deployment;
 use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::{Row, SqliteConnection};
@@ -113,6 +116,16 @@ const CHECK: Place<'static> = Place {
 };
 const CHECK_TEXT: &str = "these are the keys";
 
+/// The identity of the deployment, sealed: see [`KeyRing::bound`].
+const IDENTITY: Place<'static> = Place {
+    table: "im_meta",
+    key: "identity",
+    column: "value",
+};
+
+/// Names of the rows of `im_meta` that say which keys something was sealed with.
+pub(super) const KEY_PREFIX: &str = "key:";
+
 /// Whether the database has our tables.
 pub(super) async fn present(conn: &mut SqliteConnection) -> StoreResult<bool> {
     let row = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'im_meta'")
@@ -124,18 +137,54 @@ pub(super) async fn present(conn: &mut SqliteConnection) -> StoreResult<bool> {
 
 /// Makes the tables, or checks that they are of a version and under a key that we know. Runs in a transaction of the
 /// caller.
-pub(super) async fn prepare(conn: &mut SqliteConnection, keys: &KeyRing, database: &str) -> StoreResult<Deployment> {
+pub(super) async fn prepare(
+    conn: &mut SqliteConnection,
+    keys: &KeyRing,
+    database: &str,
+) -> StoreResult<(Deployment, KeyRing)> {
     let name = if present(conn).await? {
         check_version(conn, database).await?;
-        check_key(conn, keys, database).await?;
+        check_keys(conn, keys, database).await?;
         meta(conn, "deployment").await?
     } else {
         make(conn, keys).await?
     };
-    Ok(Deployment {
-        secret: keys.mark_secret(&name),
+    let keys = keys.bound(identity(conn, keys).await?);
+    record(conn, keys.writing()).await?;
+    let deployment = Deployment {
+        secret: keys.mark_secret(&name)?,
         name,
-    })
+    };
+    Ok((deployment, keys))
+}
+
+/// Reads the identity. A database that was made before there was one gets what served as such then.
+async fn identity(conn: &mut SqliteConnection, keys: &KeyRing) -> StoreResult<Identity> {
+    let mut identity = Identity::new([0; 32]);
+    if let Some(sealed) = optional::<Vec<u8>>(conn, IDENTITY.key).await? {
+        let bytes = keys.open(IDENTITY, sealed)?;
+        if bytes.len() != identity.len() {
+            return Err(IDENTITY.unreadable("it has another length"));
+        }
+        identity.copy_from_slice(&bytes);
+        return Ok(identity);
+    }
+    let identity = keys.first_identity();
+    set(conn, IDENTITY.key, keys.seal(IDENTITY, &*identity)?).await?;
+    for id in super::sealed::used(conn).await?.into_keys() {
+        record(conn, id).await?;
+    }
+    Ok(identity)
+}
+
+/// Says that something is sealed with a key, or may be from now on.
+pub(super) async fn record(conn: &mut SqliteConnection, id: KeyId) -> StoreResult<()> {
+    sqlx::query("INSERT INTO im_meta (name, value) VALUES (?, 1) ON CONFLICT (name) DO NOTHING")
+        .bind(format!("{KEY_PREFIX}{id}"))
+        .execute(conn)
+        .await
+        .map_err(db)?;
+    Ok(())
 }
 
 async fn make(conn: &mut SqliteConnection, keys: &KeyRing) -> StoreResult<String> {
@@ -148,6 +197,11 @@ async fn make(conn: &mut SqliteConnection, keys: &KeyRing) -> StoreResult<String
     set(conn, "schema", SCHEMA).await?;
     set(conn, "deployment", name.clone()).await?;
     set(conn, "key_check", keys.seal(CHECK, CHECK_TEXT.as_bytes())?).await?;
+    let mut identity = Identity::new([0; 32]);
+    SystemRandom::new()
+        .fill(&mut *identity)
+        .map_err(|_| StoreError::Database("the system gives no random numbers".to_owned()))?;
+    set(conn, IDENTITY.key, keys.seal(IDENTITY, &*identity)?).await?;
     Ok(name)
 }
 
@@ -162,16 +216,33 @@ async fn check_version(conn: &mut SqliteConnection, database: &str) -> StoreResu
     })
 }
 
-async fn check_key(conn: &mut SqliteConnection, keys: &KeyRing, database: &str) -> StoreResult<()> {
-    let sealed: Vec<u8> = meta(conn, "key_check").await?;
-    match keys.open_text(CHECK, sealed) {
-        Ok(text) if text == CHECK_TEXT => Ok(()),
-        _ => Err(StoreError::WrongKey(format!(
-            "the keys in {} do not open the database {database}: put back the key file that was used with it, or move \
-             the database away to begin with an empty one",
-            keys.origin()
-        ))),
+/// Every key that something is sealed with must be there, and be the right one: better no start than a service that
+/// finds out in the middle.
+async fn check_keys(conn: &mut SqliteConnection, keys: &KeyRing, database: &str) -> StoreResult<()> {
+    let has: Vec<KeyId> = keys.list().into_iter().map(|(id, _)| id).collect();
+    let needed: Vec<String> = sqlx::query_scalar("SELECT substr(name, 5) FROM im_meta WHERE name LIKE 'key:%'")
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
+    let missing: Vec<String> = needed
+        .into_iter()
+        .filter(|id| !id.parse().is_ok_and(|id| has.contains(&id)))
+        .collect();
+    let sealed: Vec<u8> = meta(conn, CHECK.key).await?;
+    let opens = matches!(keys.open_text(CHECK, sealed), Ok(text) if text == CHECK_TEXT);
+    if missing.is_empty() && opens {
+        return Ok(());
     }
+    let which = match missing.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (it needs key {one})"),
+        several => format!(" (it needs keys {})", several.join(", ")),
+    };
+    Err(StoreError::WrongKey(format!(
+        "the keys in {} do not open the database {database}{which}: put back the key file that was used with it, or \
+         move the database away to begin with an empty one",
+        keys.origin()
+    )))
 }
 
 async fn meta<T>(conn: &mut SqliteConnection, name: &'static str) -> StoreResult<T>
@@ -182,13 +253,26 @@ where
         what: format!("{name} of im_meta"),
         why,
     };
+    optional(conn, name)
+        .await?
+        .ok_or_else(|| unreadable("it is not there".to_owned()))
+}
+
+async fn optional<T>(conn: &mut SqliteConnection, name: &'static str) -> StoreResult<Option<T>>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
     let row = sqlx::query("SELECT value FROM im_meta WHERE name = ?")
         .bind(name)
         .fetch_optional(conn)
         .await
-        .map_err(db)?
-        .ok_or_else(|| unreadable("it is not there".to_owned()))?;
-    row.try_get(0).map_err(|e| unreadable(e.to_string()))
+        .map_err(db)?;
+    row.map(|row| row.try_get(0))
+        .transpose()
+        .map_err(|e| StoreError::Unreadable {
+            what: format!("{name} of im_meta"),
+            why: e.to_string(),
+        })
 }
 
 async fn set<'t, T>(conn: &mut SqliteConnection, name: &'static str, value: T) -> StoreResult<()>

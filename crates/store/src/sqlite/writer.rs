@@ -10,8 +10,9 @@ use super::{
     files::Files,
     prepare::Prepared,
     rows_sql::Texts,
+    schema,
 };
-use crate::{Claim, Committed, Fence, Heeded, KeyRing, Release, StoreError, StoreResult, Submitted};
+use crate::{Claim, Committed, Fence, Heeded, KeyId, KeyRing, Release, StoreError, StoreResult, Submitted};
 use im_model::{InfraId, InstanceId, OperationId, Wish};
 use sqlx::{Connection, SqliteConnection};
 use std::sync::{
@@ -84,6 +85,8 @@ impl Done {
 pub(super) struct Writer {
     pub(super) conn: SqliteConnection,
     pub(super) keys: KeyRing,
+    /// The key that seals, as the database was told.
+    pub(super) recorded: KeyId,
     pub(super) clock: Clock,
     pub(super) saved: i64,
     pub(super) texts: Texts,
@@ -137,6 +140,14 @@ impl Writer {
         }
         let mut done = Vec::with_capacity(batch.len());
         let mut lost: Option<String> = None;
+        let writing = self.keys.writing();
+        if writing != self.recorded {
+            // What was sealed for this batch may be sealed with it: the next start must know that it is needed.
+            lost = schema::record(&mut self.conn, writing)
+                .await
+                .err()
+                .map(|e| e.to_string());
+        }
         for job in batch {
             if let Some(text) = &lost {
                 refuse(job, text);
@@ -168,6 +179,7 @@ impl Writer {
         }
         match self.execute("COMMIT").await {
             Ok(()) => {
+                self.recorded = writing;
                 self.stamp.fetch_add(u64::from(lists), Ordering::AcqRel);
                 for answer in done {
                     answer.send(None);

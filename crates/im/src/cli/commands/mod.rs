@@ -71,7 +71,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
         Command::Log { id, vm, follow, header } => look::log(&client()?, &id, vm, follow, header).await,
         Command::Ssh { id, vm, command } => ssh::ssh(&client()?, &id, vm, &command).await,
         // The program looks at these before it decides anything that a client needs.
-        Command::Serve { .. } | Command::Completion { .. } => Ok(Exit::Usage),
+        Command::Serve { .. } | Command::Keys { .. } | Command::Completion { .. } => Ok(Exit::Usage),
     }
 }
 
