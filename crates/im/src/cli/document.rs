@@ -6,8 +6,9 @@ use super::{
     error::{CliError, Exit},
     ui::{Paint, Talk, Ui, count, printable},
 };
-use im_radl::{Colours, Diagnostic, Parsed};
-use std::{fs, io::Read as _, path::Path};
+use im_radl::{Colours, Diagnostic};
+use im_tosca::{Embedded, Files, LoadOptions, Sources};
+use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 /// Whether a document stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,16 @@ pub(crate) enum Scope {
     Whole,
     /// It adds to what an infrastructure has, which this program does not know.
     Part,
+}
+
+/// What this program found in a document by itself.
+pub(crate) struct Checked {
+    /// Whether it is accepted.
+    pub(crate) accepted: bool,
+    /// Errors and warnings.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The files that a TOSCA document's findings speak of.
+    sources: Option<Arc<Sources>>,
 }
 
 /// A document as it was read.
@@ -53,31 +64,50 @@ impl Source {
         Ok(Self { name, text, language })
     }
 
-    /// What is found in it by itself; `None` where this program cannot check the language.
-    pub(crate) fn check(&self, scope: Scope) -> Option<Parsed> {
+    /// What is found in it by itself. The error lists files that it imports and that are not built in: they would have
+    /// to be fetched first, which only the service does.
+    pub(crate) fn check(&self, scope: Scope) -> Result<Checked, Vec<Arc<str>>> {
         let mut parsed = match self.language {
             Language::Radl => im_radl::parse_text(&self.text),
             Language::Json => im_radl::parse_json(&self.text),
-            Language::Tosca => return None,
+            Language::Tosca => return self.check_tosca(),
         };
         // What a document that cannot be read refers to means nothing.
         if scope == Scope::Whole && parsed.is_ok() {
             parsed.diagnostics.extend(im_radl::check(&parsed.document));
         }
-        Some(parsed)
+        Ok(Checked {
+            accepted: parsed.is_ok(),
+            diagnostics: parsed.diagnostics,
+            sources: None,
+        })
+    }
+
+    fn check_tosca(&self) -> Result<Checked, Vec<Arc<str>>> {
+        let files = Files::new(Embedded::Prefer);
+        let loaded = im_tosca::load(&self.text, &printable(&self.name), &files, &LoadOptions::default());
+        if loaded.is_waiting() {
+            return Err(loaded.wanted.into_iter().map(|wanted| wanted.url).collect());
+        }
+        Ok(Checked {
+            accepted: loaded.is_ok(),
+            diagnostics: loaded.diagnostics,
+            sources: Some(loaded.sources),
+        })
     }
 
     /// Findings as people read them.
     pub(crate) fn render(&self, diagnostics: &[Diagnostic], paint: Paint) -> String {
-        let colours = match paint {
-            Paint::Colors => Colours::On,
-            Paint::Plain => Colours::Off,
-        };
-        let shown: Vec<String> = diagnostics
-            .iter()
-            .map(|d| d.render(&printable(&self.name), &self.text, colours))
-            .collect();
-        shown.join("\n")
+        let (name, colours) = (printable(&self.name), colours(paint));
+        joined(diagnostics, |found| found.render(&name, &self.text, colours))
+    }
+
+    /// The same, of what was checked.
+    pub(crate) fn render_checked(&self, checked: &Checked, paint: Paint) -> String {
+        match &checked.sources {
+            Some(sources) => joined(&checked.diagnostics, |found| sources.render(found, colours(paint))),
+            None => self.render(&checked.diagnostics, paint),
+        }
     }
 
     fn body(self) -> Body {
@@ -90,6 +120,17 @@ impl Source {
             text: self.text,
         }
     }
+}
+
+fn colours(paint: Paint) -> Colours {
+    match paint {
+        Paint::Colors => Colours::On,
+        Paint::Plain => Colours::Off,
+    }
+}
+
+fn joined(diagnostics: &[Diagnostic], render: impl Fn(&Diagnostic) -> String) -> String {
+    diagnostics.iter().map(render).collect::<Vec<_>>().join("\n")
 }
 
 /// `1 error`, `1 error, 2 warnings`, or nothing.
@@ -108,22 +149,31 @@ pub(crate) fn sum(diagnostics: &[Diagnostic]) -> String {
 pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Body, CliError> {
     let source = Source::read(&args.file, args.format)?;
     if !args.no_check
-        && let Some(parsed) = source.check(scope)
+        && let Ok(checked) = source.check(scope)
+        && !depends_on_service(&checked)
     {
-        if !parsed.is_ok() {
+        if !checked.accepted {
             let mut error = CliError::new(
                 Exit::Failed,
-                format!("`{}` has {}; nothing was sent", source.name, sum(&parsed.diagnostics)),
+                format!("`{}` has {}; nothing was sent", source.name, sum(&checked.diagnostics)),
             );
-            error.rendered = Some(source.render(&parsed.diagnostics, ui.err));
-            error.diagnostics = json(&parsed.diagnostics);
+            error.rendered = Some(source.render_checked(&checked, ui.err));
+            error.diagnostics = json(&checked.diagnostics);
             return Err(error);
         }
-        if ui.talk >= Talk::Normal && !parsed.diagnostics.is_empty() {
-            ui.note(source.render(&parsed.diagnostics, ui.err).trim_end());
+        if ui.talk >= Talk::Normal && !checked.diagnostics.is_empty() {
+            ui.note(source.render_checked(&checked, ui.err).trim_end());
         }
     }
     Ok(source.body())
+}
+
+/// Whether only the service can tell: it may have a repository of templates.
+fn depends_on_service(checked: &Checked) -> bool {
+    checked
+        .diagnostics
+        .iter()
+        .any(|d| d.is_error() && d.code == im_tosca::TEMPLATE_FILE_CODE)
 }
 
 /// Findings as JSON.

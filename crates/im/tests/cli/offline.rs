@@ -49,12 +49,22 @@ fn check_tells_by_its_exit_code() {
         "system s ( net_interface.0.connection = 'n' )\ndeploy t 1\n",
     );
     user.file("bad.json", "[{\"class\": \"network\"}]");
-    user.file("t.yaml", "tosca_definitions_version: tosca_simple_yaml_1_0\n");
+    let head = "tosca_definitions_version: tosca_simple_yaml_1_0\n";
+    let types = "imports:\n  - https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml\n";
+    let node = "topology_template:\n  node_templates:\n    front:\n      type: tosca.nodes.indigo.Compute\n      capabilities:\n        host:\n          properties: {num_cpus: TWO, mem_size: 4 GB}\n";
+    user.file("t.yaml", &format!("{head}{types}{}", node.replace("TWO", "2")));
+    user.file("bad.yaml", &format!("{head}{types}{}", node.replace("TWO", "two")));
+    user.file(
+        "far.yaml",
+        &format!("{head}imports:\n  - https://example.org/types.yaml\n{node}"),
+    );
     let told: Vec<String> = [
         &["check", "good.radl"] as &[&str],
         &["check", "good.radl", "bad.radl", "refers.radl"],
         &["check", "bad.json"],
         &["check", "t.yaml"],
+        &["check", "bad.yaml"],
+        &["check", "far.yaml"],
         &["check", "missing.radl"],
     ]
     .iter()

@@ -15,32 +15,34 @@ pub(crate) fn check(files: &[PathBuf], format: Option<Language>, ui: Ui) -> Resu
     let mut results = Vec::new();
     for file in files {
         let source = Source::read(file, format)?;
-        let Some(parsed) = source.check(Scope::Whole) else {
-            return Err(
-                CliError::usage(format!("`{}` is TOSCA, which cannot be checked yet", source.name))
-                    .hint("RADL can, in plain and in JSON form; if it is RADL, say so with `--format radl`"),
+        let checked = source.check(Scope::Whole).map_err(|wanted| {
+            let message = format!(
+                "`{}` imports files that are not built in, and nothing is fetched here: {}",
+                source.name,
+                wanted.join(", ")
             );
-        };
-        if !parsed.is_ok() {
+            CliError::usage(message).hint("the service fetches them when the document is sent")
+        })?;
+        if !checked.accepted {
             exit = Exit::Failed;
         }
         match ui.format {
             Format::Json => results.push(json!({
                 "file": source.name,
-                "accepted": parsed.is_ok(),
-                "diagnostics": json(&parsed.diagnostics),
+                "accepted": checked.accepted,
+                "diagnostics": json(&checked.diagnostics),
             })),
             Format::Text => {
-                if !parsed.diagnostics.is_empty() {
-                    ui.text(&source.render(&parsed.diagnostics, ui.out))?;
+                if !checked.diagnostics.is_empty() {
+                    ui.text(&source.render_checked(&checked, ui.out))?;
                     ui.line("")?;
                 }
-                let verdict = if parsed.is_ok() {
+                let verdict = if checked.accepted {
                     ui.out.paint(Tone::Good, "accepted")
                 } else {
                     ui.out.paint(Tone::Bad, "refused")
                 };
-                let sum = sum(&parsed.diagnostics);
+                let sum = sum(&checked.diagnostics);
                 let sum = if sum.is_empty() { sum } else { format!(": {sum}") };
                 ui.line(format!("{}: {verdict}{sum}", source.name))?;
             }
@@ -56,22 +58,28 @@ pub(crate) fn check(files: &[PathBuf], format: Option<Language>, ui: Ui) -> Resu
 pub(crate) fn explain(code: Option<&str>, ui: Ui) -> Result<Exit, CliError> {
     let Some(code) = code else {
         match ui.format {
-            Format::Json => ui.json(&im_radl::PAGES.iter().map(page_json).collect::<Vec<_>>())?,
+            Format::Json => ui.json(&pages().map(page_json).collect::<Vec<_>>())?,
             Format::Text => {
-                for page in im_radl::PAGES {
+                for page in pages() {
                     ui.line(format!("{}  {}", ui.out.paint(Tone::Strong, page.code), page.title))?;
                 }
             }
         }
         return Ok(Exit::Ok);
     };
-    let page = im_radl::explain(code.trim())
+    let page = pages()
+        .find(|page| page.code.eq_ignore_ascii_case(code.trim()))
         .ok_or_else(|| CliError::usage(format!("there is no code `{code}`")).hint("`im explain` lists them all"))?;
     match ui.format {
         Format::Json => ui.json(&page_json(page))?,
         Format::Text => ui.text(&page.to_string())?,
     }
     Ok(Exit::Ok)
+}
+
+/// The pages of both languages.
+fn pages() -> impl Iterator<Item = &'static im_radl::Page> {
+    im_radl::PAGES.iter().chain(im_tosca::pages())
 }
 
 fn page_json(page: &im_radl::Page) -> serde_json::Value {
