@@ -111,6 +111,8 @@ impl Player<'_> {
             self.world.heal();
             self.all_resumed(INFRA).await?;
             self.late_arrivals().await;
+            // A request may have arrived whose sender was long dead.
+            self.all_resumed(INFRA).await?;
             self.demand(INFRA).await?;
         }
         self.destroy(INFRA).await?;
@@ -123,6 +125,7 @@ impl Player<'_> {
             self.rest(OTHER).await?;
         }
         self.late_arrivals().await;
+        self.rest(INFRA).await?;
         self.demand(INFRA).await?;
         let released = released(self.world, &InfraId::from(INFRA)).await;
         let released = released.map_err(|e| e.to_string())?;
