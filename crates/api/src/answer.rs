@@ -10,7 +10,10 @@ use axum::{
     response::Response,
 };
 use im_model::{InfraId, OperationId};
+use im_tosca::OutputValue;
+use indexmap::IndexMap;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// Type of lists of URIs.
@@ -60,6 +63,23 @@ pub(crate) fn member<T: Serialize>(name: &str, value: &T) -> Answer {
         }
     }
     json(&Member(name, value))
+}
+
+/// `{"outputs":{…}}`; where some have no value, `"errors"` beside it says why.
+pub(crate) fn outputs(outputs: IndexMap<String, OutputValue>) -> Answer {
+    let mut values = Map::new();
+    let mut errors = Map::new();
+    for (name, output) in outputs {
+        if let Some(why) = output.error {
+            errors.insert(name.clone(), why.into());
+        }
+        values.insert(name, output.value);
+    }
+    let mut body = Map::from_iter([("outputs".to_owned(), Value::Object(values))]);
+    if !errors.is_empty() {
+        body.insert("errors".to_owned(), Value::Object(errors));
+    }
+    json(&body)
 }
 
 /// `{"name":…}` around what is JSON already; `name` needs no escape.

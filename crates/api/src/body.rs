@@ -43,19 +43,21 @@ impl Written {
     }
 }
 
+/// A document as it was sent. RADL is read here; TOSCA can name files elsewhere, so the service reads it.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    Radl(Box<Document>),
+    Tosca(String),
+}
+
 /// The document in the body. An empty body is an empty document, whatever its type says.
-pub(crate) async fn document(call: &mut Call) -> Result<Document, Failure> {
+pub(crate) async fn document(call: &mut Call) -> Result<Sent, Failure> {
     let bytes = read(call).await?;
     if bytes.is_empty() {
-        return Ok(Document::default());
+        return Ok(Sent::Radl(Box::default()));
     }
     let content_type = list_header(call.headers(), &header::CONTENT_TYPE);
     let written = Written::from_content_type(&content_type)?;
-    if written == Written::Tosca {
-        return Err(Failure::later(
-            "TOSCA documents come with a later version: send RADL (Content-Type: text/plain or application/json)",
-        ));
-    }
     let text = std::str::from_utf8(&bytes).map_err(|e| {
         Failure::bad(format!(
             "Error parsing request body: it is not UTF-8 (byte {})",
@@ -63,10 +65,11 @@ pub(crate) async fn document(call: &mut Call) -> Result<Document, Failure> {
         ))
     })?;
     let parsed = match written {
+        Written::Tosca => return Ok(Sent::Tosca(text.to_owned())),
         Written::RadlJson => im_radl::parse_json(text),
-        Written::Radl | Written::Tosca => im_radl::parse_text(text),
+        Written::Radl => im_radl::parse_text(text),
     };
-    accept(parsed)
+    accept(parsed).map(|document| Sent::Radl(Box::new(document)))
 }
 
 fn accept(parsed: Parsed) -> Result<Document, Failure> {

@@ -188,10 +188,13 @@ fn html(status: StatusCode, message: &str) -> String {
 fn status(error: &ServiceError) -> StatusCode {
     use ServiceError as E;
     match error {
-        E::NoInfrastructure | E::DeletedInfrastructure | E::NoVm | E::DeletedVm | E::NoOperation => {
-            StatusCode::NOT_FOUND
-        }
-        E::NotGranted | E::Disabled => StatusCode::FORBIDDEN,
+        E::NoInfrastructure
+        | E::DeletedInfrastructure
+        | E::NoVm
+        | E::DeletedVm
+        | E::NoOperation
+        | E::NotRemoved { .. } => StatusCode::NOT_FOUND,
+        E::NotGranted | E::Disabled | E::NotTosca(_) => StatusCode::FORBIDDEN,
         E::Unauthorized(_) => StatusCode::UNAUTHORIZED,
         E::BadDocument { .. } | E::Refused(_) | E::Operation { .. } => StatusCode::BAD_REQUEST,
         E::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -212,7 +215,11 @@ pub(crate) fn within_or(prefix: &str, generic: &str) -> impl Fn(ServiceError) ->
         } else {
             prefix
         };
-        let message = format!("{prefix}: {error}");
+        let message = match &error {
+            // The contract's sentence stands alone.
+            ServiceError::NotTosca(_) => error.to_string(),
+            error => format!("{prefix}: {error}"),
+        };
         let (diagnostics, operation) = match error {
             ServiceError::BadDocument { diagnostics, .. } => (diagnostics, None),
             ServiceError::Operation { id, .. } => (Vec::new(), Some(id)),

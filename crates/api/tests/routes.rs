@@ -87,18 +87,30 @@ snapshot!(
         &[A, ("content-type", "application/x-www-form-urlencoded")],
         RADL
     ),
-    (
-        "POST",
-        "/infrastructures",
-        &[A, ("content-type", "text/yaml")],
-        "tosca: 1"
-    ),
     ("POST", "/infrastructures?async=maybe", &[A], RADL),
     ("POST", "/infrastructures?dry_run=1", &[A], RADL),
     ("POST", "/infrastructures", &[], RADL),
     // What is wrong with the body is told before what is wrong with the rest.
     ("POST", "/infrastructures?async=maybe", &[("content-type", "a/b")], RADL),
     ("POST", "/infrastructures?async=maybe", &[], RADL),
+);
+
+const YAML: (&str, &str) = ("content-type", "text/yaml");
+
+snapshot!(
+    tosca,
+    ("POST", "/infrastructures", &[A, YAML], "tosca: 1"),
+    (
+        "POST",
+        "/infrastructures?async=1",
+        &[A, ("content-type", "application/yaml")],
+        "tosca: 1"
+    ),
+    ("POST", "/infrastructures/inf?context=0", &[A, YAML], "tosca: 1"),
+    ("POST", "/infrastructures/inf", &[A, YAML], "stays"),
+    ("POST", "/infrastructures/none", &[A, YAML], "tosca: 1"),
+    ("PUT", "/infrastructures/inf/reconfigure", &[A, YAML], "tosca: 1"),
+    ("PUT", "/infrastructures/inf/vms/0", &[A, YAML], "tosca: 1"),
 );
 
 snapshot!(
@@ -150,6 +162,15 @@ snapshot!(
     ("GET", "/infrastructures/inf/radl", &[A], ""),
     ("GET", "/infrastructures/inf/radl", &[A, JSON], ""),
     ("GET", "/infrastructures/inf/tosca", &[A], ""),
+    ("GET", "/infrastructures/inf/tosca", &[A, JSON], ""),
+    ("GET", "/infrastructures/other/tosca", &[A], ""),
+    ("GET", "/infrastructures/other/outputs", &[A, JSON], ""),
+    (
+        "GET",
+        "/infrastructures/inf/outputs",
+        &[A, ("accept", "text/plain")],
+        ""
+    ),
     ("GET", "/infrastructures/none/tosca", &[A], ""),
     ("GET", "/infrastructures/inf/outputs", &[A, JSON], ""),
     ("GET", "/infrastructures/inf/data", &[A, JSON], ""),

@@ -293,11 +293,19 @@ keys! {
     Im "VAULT_ROLE" vault_role: Option<String> = None, Shared Later,
         "The role to log in with.";
 
+    // Documents in TOSCA.
+    Im "TOSCA_IMPORTS" tosca_imports: bool = true, Own Works,
+        "Fetch what TOSCA documents name (imports, recipes) from where they say; `no`: only from mirrors and the built-in types.";
+    Im "TOSCA_MIRRORS" tosca_mirrors: Vec<String> = list(&[]), Own Works,
+        "Where files are read instead: a list of `URL_PREFIX=FOLDER` and `URL_PREFIX=URL`, the longest prefix wins.";
+    Im "TOSCA_BUILT_IN_TYPES" tosca_built_in_types: String = text("fallback"), Own Works,
+        "When the built-in copies of well-known types are used: `fallback` (the address does not answer), `prefer`, `never`.";
+
     // What else the original has.
     Im "INF_CACHE_TIME" inf_cache_time: u64 = 0, Shared Nothing,
         "Nothing in memory outlives its row in the database.";
-    Im "OAIPMH_REPO_BASE_IDENTIFIER_URL" oaipmh_repo_base_identifier_url: Option<String> = None, Shared Later,
-        "OAI-PMH: the base of identifiers.";
+    Im "OAIPMH_REPO_BASE_IDENTIFIER_URL" oaipmh_repo_base_identifier_url: Option<String> = None, Shared Works,
+        "Where the documents are that others extend with `template_file`; no other place is allowed then. OAI-PMH: the base of identifiers.";
     Im "OAIPMH_REPO_NAME" oaipmh_repo_name: Option<String> = None, Shared Later,
         "OAI-PMH: name of the repository.";
     Im "OAIPMH_REPO_DESCRIPTION" oaipmh_repo_description: Option<String> = None, Shared Later,

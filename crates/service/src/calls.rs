@@ -7,6 +7,7 @@ use crate::{
     options::Deed,
     request::{Launch, Request, What},
     service::{Service, database},
+    tosca::ToscaPart,
 };
 use im_auth::Caller;
 use im_cloud::Draw as _;
@@ -15,17 +16,17 @@ use im_model::{
     VmId,
 };
 use im_radl::{Diagnostic, Document};
-use im_store::{InfraState, OperationFilter};
+use im_store::{InfraState, OperationFilter, Write};
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// What the caller of an operation learns of its end.
-struct Outcome {
-    row: Operation,
-    state: Arc<InfraState>,
+pub(crate) struct Outcome {
+    pub(crate) row: Operation,
+    pub(crate) state: Arc<InfraState>,
 }
 
-fn bad(diagnostics: Vec<Diagnostic>) -> ServiceError {
+pub(crate) fn bad(diagnostics: Vec<Diagnostic>) -> ServiceError {
     let message = im_radl::first_error(&diagnostics).unwrap_or_else(|| "The document is not acceptable.".to_owned());
     ServiceError::BadDocument { message, diagnostics }
 }
@@ -35,7 +36,7 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> ServiceError {
 }
 
 /// Draws what the document leaves to chance, once and for all.
-fn drawn(mut document: Document) -> ServiceResult<Document> {
+pub(crate) fn drawn(mut document: Document) -> ServiceResult<Document> {
     let seed = draw::seed().ok_or_else(|| ServiceError::Refused("The system gives no random numbers.".to_owned()))?;
     let mut random = Seeded::new(&seed, "document");
     document.draw_randoms(&mut |len| random.alphanumeric(len));
@@ -43,7 +44,7 @@ fn drawn(mut document: Document) -> ServiceResult<Document> {
 }
 
 impl Service {
-    fn operation_of(infra: &InfraId, kind: OpKind, caller: &Caller, what: What) -> ServiceResult<Operation> {
+    pub(crate) fn operation_of(infra: &InfraId, kind: OpKind, caller: &Caller, what: What) -> ServiceResult<Operation> {
         let request = Request {
             user: caller.username().to_owned(),
             credentials: (**caller.credentials()).clone(),
@@ -55,7 +56,7 @@ impl Service {
     }
 
     /// The infrastructure for a change: not one that is being destroyed.
-    async fn changeable(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<InfraState>> {
+    pub(crate) async fn changeable(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<InfraState>> {
         self.options.boot_mode.allow(Deed::Change)?;
         let state = self.access(caller, infra).await?;
         if state.infra.deleting {
@@ -63,6 +64,16 @@ impl Service {
         }
         self.hand_over(caller, infra).await?;
         Ok(state)
+    }
+
+    /// The infrastructure for an add, which has its own words for one that is being destroyed.
+    pub(crate) async fn changeable_for_add(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<InfraState>> {
+        self.changeable(caller, infra).await.map_err(|e| match e {
+            ServiceError::DeletedInfrastructure => {
+                ServiceError::Refused("Infrastructure deleted. Do not add resources.".to_owned())
+            }
+            other => other,
+        })
     }
 
     /// Operations that wait for credentials get those of this call, and go on.
@@ -93,13 +104,18 @@ impl Service {
 
     async fn submit(&self, operation: Operation) -> ServiceResult<OperationId> {
         let id = operation.id.clone();
-        let stored = self.engine.submit(operation, None, Vec::new(), false).await;
-        stored.map_err(|e| database(&e))?;
+        self.submit_with(operation, Vec::new()).await?;
         Ok(id)
     }
 
+    /// Stores an operation, and more in the same transaction.
+    pub(crate) async fn submit_with(&self, operation: Operation, writes: Vec<Write>) -> ServiceResult<()> {
+        let stored = self.engine.submit(operation, None, writes, false).await;
+        stored.map_err(|e| database(&e))
+    }
+
     /// Waits for the end. An operation that cannot go on by itself is an error that names it.
-    async fn outcome(&self, id: &OperationId) -> ServiceResult<Outcome> {
+    pub(crate) async fn outcome(&self, id: &OperationId) -> ServiceResult<Outcome> {
         let row = self.engine.wait(id).await.map_err(|e| database(&e))?;
         let state = self.engine.snapshot(&row.infra).await.map_err(|e| database(&e))?;
         let state = state.ok_or(ServiceError::NoInfrastructure)?;
@@ -146,6 +162,18 @@ impl Service {
         reply: Reply,
     ) -> ServiceResult<Accepted<InfraId>> {
         self.options.boot_mode.allow(Deed::Change)?;
+        self.create_with(caller, document, None, Vec::new(), reply).await
+    }
+
+    /// Creates an infrastructure; one that comes from TOSCA keeps that.
+    pub(crate) async fn create_with(
+        &self,
+        caller: &Caller,
+        document: Document,
+        tosca: Option<ToscaPart>,
+        writes: Vec<Write>,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<InfraId>> {
         let document = drawn(document)?;
         let whole = document.merge_into(&Document::default()).map_err(bad)?;
         let radl: Arc<str> = im_radl::print(&whole).into();
@@ -155,7 +183,7 @@ impl Service {
         // The bit of addresses that no network card has.
         node[0] |= 1;
         let id = InfraId::from(Uuid::now_v1(&node).to_string());
-        let infrastructure = Infrastructure {
+        let mut infrastructure = Infrastructure {
             id: id.clone(),
             owners: caller.owners(),
             radl: radl.clone(),
@@ -170,17 +198,18 @@ impl Service {
             created: now(),
             extra: BTreeMap::new(),
         };
+        if let Some(tosca) = &tosca {
+            tosca.keep(&mut infrastructure);
+        }
         let launch = Launch {
             radl,
             context: true,
             waited_for: reply == Reply::WhenDone,
+            tosca,
         };
         let operation = Self::operation_of(&id, OpKind::Create, caller, What::Launch(launch))?;
         let operation_id = operation.id.clone();
-        let stored = self
-            .engine
-            .submit(operation, Some(infrastructure), Vec::new(), false)
-            .await;
+        let stored = self.engine.submit(operation, Some(infrastructure), writes, false).await;
         stored.map_err(|e| database(&e))?;
         if reply == Reply::WhenDone {
             let outcome = self.outcome(&operation_id).await?;
@@ -189,6 +218,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(operation_id),
             value: id,
+            warnings: Vec::new(),
         })
     }
 
@@ -200,18 +230,14 @@ impl Service {
         context: Context,
         reply: Reply,
     ) -> ServiceResult<Accepted<Vec<VmId>>> {
-        let state = self.changeable(caller, infra).await.map_err(|e| match e {
-            ServiceError::DeletedInfrastructure => {
-                ServiceError::Refused("Infrastructure deleted. Do not add resources.".to_owned())
-            }
-            other => other,
-        })?;
+        let state = self.changeable_for_add(caller, infra).await?;
         let document = drawn(document)?;
         document.merge_into(&*self.stored_document(&state)?).map_err(bad)?;
         let launch = Launch {
             radl: im_radl::print(&document).into(),
             context: context == Context::Run,
             waited_for: reply == Reply::WhenDone,
+            tosca: None,
         };
         let operation = Self::operation_of(infra, OpKind::Add, caller, What::Launch(launch))?;
         let id = self.submit(operation).await?;
@@ -223,6 +249,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value,
+            warnings: Vec::new(),
         })
     }
 
@@ -245,6 +272,7 @@ impl Service {
         let what = What::Remove {
             vms: wanted.clone(),
             context: context == Context::Run,
+            then: None,
         };
         let id = self
             .submit(Self::operation_of(infra, OpKind::Remove, caller, what)?)
@@ -263,6 +291,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value,
+            warnings: Vec::new(),
         })
     }
 
@@ -286,6 +315,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value: (),
+            warnings: Vec::new(),
         })
     }
 
@@ -311,6 +341,7 @@ impl Service {
             return Ok(Accepted {
                 operation: Some(id),
                 value: (),
+                warnings: Vec::new(),
             });
         }
         let doing = match power {
@@ -358,6 +389,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value,
+            warnings: Vec::new(),
         })
     }
 
@@ -394,6 +426,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value: (),
+            warnings: Vec::new(),
         })
     }
 
@@ -412,7 +445,7 @@ impl Service {
 }
 
 /// The VMs of a launch, or why there are none.
-fn launched(outcome: &Outcome) -> ServiceResult<Vec<VmId>> {
+pub(crate) fn launched(outcome: &Outcome) -> ServiceResult<Vec<VmId>> {
     let row = &outcome.row;
     let error = |message: String| ServiceError::Operation {
         id: row.id.clone(),

@@ -42,6 +42,15 @@ pub enum ServiceError {
     /// Asked for something that cannot be done (400).
     #[error("{0}")]
     Refused(String),
+    /// The infrastructure does not come from a TOSCA document (403).
+    #[error("'{0}' infrastructure property is not valid in this infrastructure")]
+    NotTosca(&'static str),
+    /// VMs that an update removes are still there, and nothing was added (404).
+    #[error("{message}")]
+    NotRemoved {
+        /// In the contract's words.
+        message: String,
+    },
     /// No such operation (404).
     #[error("Invalid operation ID")]
     NoOperation,

@@ -48,6 +48,8 @@ pub struct Accepted<T> {
     pub operation: Option<OperationId>,
     /// What the caller asked for.
     pub value: T,
+    /// What the document surely does not mean, where the service has read it (TOSCA).
+    pub warnings: Vec<im_radl::Diagnostic>,
 }
 
 /// State of an infrastructure and of its VMs.

@@ -23,6 +23,7 @@ mod service;
 mod states;
 #[cfg(test)]
 mod tests_support;
+mod tosca;
 mod views;
 
 pub use connectors::Connectors;
@@ -32,3 +33,4 @@ pub use flow::Flow;
 pub use manager::Manager;
 pub use options::{BootMode, Cidr, CidrError, PolicySource, ServiceOptions, TagNames, default_private_masks};
 pub use service::Service;
+pub use tosca::{Fetch, ToscaOptions, Translation};

@@ -1,11 +1,13 @@
 //! Everything that an edge can ask, as one trait: REST, XML-RPC and the tests of both see only this.
 
-use crate::{Accepted, ContMsg, Context, Force, OperationView, Reply, ServiceResult, StateView, VmView};
+use crate::{Accepted, ContMsg, Context, Force, OperationView, Reply, ServiceResult, StateView, Translation, VmView};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use im_auth::Caller;
 use im_model::{Credentials, Event, InfraId, OperationId, Power, VmId};
 use im_radl::Document;
+use im_tosca::OutputValue;
+use indexmap::IndexMap;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,6 +26,29 @@ pub trait Manager: Send + Sync + 'static {
 
     /// Creates an infrastructure. With [`Reply::WhenDone`] an error means that nothing is left of it.
     async fn create(&self, caller: &Caller, document: Document, reply: Reply) -> ServiceResult<Accepted<InfraId>>;
+
+    /// Creates an infrastructure from a TOSCA document, which is kept with it.
+    async fn create_tosca(&self, caller: &Caller, text: &str, reply: Reply) -> ServiceResult<Accepted<InfraId>>;
+
+    /// Makes an infrastructure what its TOSCA document, with this one merged over it, says: removes VMs, then adds.
+    /// Answers the new ones. Configures again even where none comes or goes, unless told not to.
+    async fn update_tosca(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        text: &str,
+        context: Context,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<VmId>>>;
+
+    /// What a TOSCA document means for an infrastructure, as RADL; changes nothing.
+    async fn translate(&self, caller: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation>;
+
+    /// The TOSCA document of an infrastructure that comes from one.
+    async fn tosca(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>>;
+
+    /// The outputs of its TOSCA document, computed from its VMs as they are now; each with why it has no value.
+    async fn outputs(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<IndexMap<String, OutputValue>>;
 
     /// VMs that are not destroyed, in order.
     async fn vms(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Vec<VmId>>;

@@ -1,6 +1,6 @@
 //! Settings of the service, filled in by the binary from `im.cfg`. Plain values; nothing here reads a file.
 
-use crate::{ServiceError, ServiceResult};
+use crate::{ServiceError, ServiceResult, tosca::ToscaOptions};
 use im_auth::Policy;
 use im_ctxt::CtxtOptions;
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
@@ -159,6 +159,8 @@ pub struct ServiceOptions {
     pub url: String,
     /// Contextualization; default names of VMs are here too.
     pub ctxt: CtxtOptions,
+    /// TOSCA documents.
+    pub tosca: ToscaOptions,
 }
 
 impl Default for ServiceOptions {
@@ -180,6 +182,7 @@ impl Default for ServiceOptions {
             tags: TagNames::default(),
             url: String::new(),
             ctxt: CtxtOptions::default(),
+            tosca: ToscaOptions::default(),
         }
     }
 }

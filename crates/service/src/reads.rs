@@ -62,7 +62,12 @@ impl Service {
     }
 
     /// The infrastructure after a refresh of all its VMs.
-    async fn refreshed(&self, caller: &Caller, infra: &InfraId, vm: Option<VmId>) -> ServiceResult<Arc<InfraState>> {
+    pub(crate) async fn refreshed(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        vm: Option<VmId>,
+    ) -> ServiceResult<Arc<InfraState>> {
         let state = self.access(caller, infra).await?;
         let wanted = if let Some(id) = vm {
             Self::living(&state, id)?;

@@ -2,7 +2,8 @@
 //!
 //! The form is part of the plan format ([`im_model::PLAN_FORMAT`]): members are only added, with defaults.
 
-use im_model::{Credentials, Power, VmId};
+use crate::tosca::ToscaPart;
+use im_model::{Credentials, OperationId, Power, VmId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -26,7 +27,13 @@ pub(crate) enum What {
     /// Create, and add: deploy what the document says.
     Launch(Launch),
     /// Remove these VMs.
-    Remove { vms: Vec<VmId>, context: bool },
+    Remove {
+        vms: Vec<VmId>,
+        context: bool,
+        /// What is launched once they are gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        then: Option<Box<Then>>,
+    },
     /// Remove everything.
     Destroy { force: bool },
     /// Configure.
@@ -57,6 +64,18 @@ pub(crate) struct Launch {
     pub(crate) context: bool,
     /// Whether somebody waits: then a create that fails as a whole leaves no record.
     pub(crate) waited_for: bool,
+    /// The TOSCA document that the infrastructure has from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tosca: Option<ToscaPart>,
+}
+
+/// The second half of an update: an add that begins where the removal ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Then {
+    /// Its operation, so that the caller can wait for it.
+    pub(crate) operation: OperationId,
+    /// What it launches.
+    pub(crate) launch: Launch,
 }
 
 impl Request {
@@ -82,10 +101,23 @@ mod tests {
                 radl: "deploy a 1".into(),
                 context: true,
                 waited_for: false,
+                tosca: None,
             }),
             What::Remove {
                 vms: vec![VmId(1)],
                 context: false,
+                then: Some(Box::new(Then {
+                    operation: OperationId::from("next".to_owned()),
+                    launch: Launch {
+                        radl: "deploy a 1".into(),
+                        context: true,
+                        waited_for: true,
+                        tosca: Some(ToscaPart {
+                            text: "a: 1".into(),
+                            kept: crate::tosca::Kept::default(),
+                        }),
+                    },
+                })),
             },
             What::Destroy { force: true },
             What::Configure { radl: None, only: None },
@@ -111,5 +143,10 @@ mod tests {
         let stored = serde_json::json!({"user": "u", "credentials": [{"type": "Dummy"}], "what": "configure"});
         let request = Request::from_value(&stored).unwrap();
         assert_eq!(request.what, What::Configure { radl: None, only: None });
+        let stored = serde_json::json!({"user": "u", "credentials": [], "what": "remove", "vms": [1], "context": true});
+        let What::Remove { then, .. } = Request::from_value(&stored).unwrap().what else {
+            panic!("a removal");
+        };
+        assert_eq!(then, None);
     }
 }

@@ -2,7 +2,11 @@
 
 use crate::{
     Accepted, Connectors, ContMsg, Context, Force, Manager, OperationView, Reply, ServiceError, ServiceOptions,
-    ServiceResult, StateView, VmView, flow::Flow, refresh::Refresher, views::Views,
+    ServiceResult, StateView, Translation, VmView,
+    flow::Flow,
+    refresh::Refresher,
+    tosca::{ReadDocuments, Toscas},
+    views::Views,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -12,6 +16,8 @@ use im_model::{Credentials, Event, InfraId, OperationId, Power, Vm, VmId};
 use im_ops::{Engine, EngineOptions};
 use im_radl::Document;
 use im_store::{InfraState, Store, StoreError, StoreResult};
+use im_tosca::OutputValue;
+use indexmap::IndexMap;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -22,6 +28,8 @@ pub struct Service {
     pub(crate) options: Arc<ServiceOptions>,
     pub(crate) refresher: Arc<Refresher>,
     pub(crate) views: Views,
+    pub(crate) toscas: Toscas,
+    pub(crate) read_documents: ReadDocuments,
 }
 
 pub(crate) fn database(error: &StoreError) -> ServiceError {
@@ -38,6 +46,7 @@ impl Service {
         guard: Guard,
     ) -> StoreResult<Arc<Self>> {
         let options = Arc::new(options);
+        let toscas = Toscas::new(options.tosca.clone(), guard.clone());
         let flow = Flow::new(connectors, options.clone(), store.clone(), guard);
         let engine = Engine::start(store, flow.clone(), engine).await?;
         Ok(Arc::new(Self {
@@ -46,6 +55,8 @@ impl Service {
             options,
             refresher: Arc::default(),
             views: Views::default(),
+            toscas,
+            read_documents: ReadDocuments::default(),
         }))
     }
 
@@ -97,6 +108,33 @@ impl Manager for Service {
 
     async fn create(&self, caller: &Caller, document: Document, reply: Reply) -> ServiceResult<Accepted<InfraId>> {
         self.do_create(caller, document, reply).await
+    }
+
+    async fn create_tosca(&self, caller: &Caller, text: &str, reply: Reply) -> ServiceResult<Accepted<InfraId>> {
+        self.do_create_tosca(caller, text, reply).await
+    }
+
+    async fn update_tosca(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        text: &str,
+        context: Context,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<VmId>>> {
+        self.do_update_tosca(caller, infra, text, context, reply).await
+    }
+
+    async fn translate(&self, caller: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation> {
+        self.read_translation(caller, infra, text).await
+    }
+
+    async fn tosca(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>> {
+        self.read_tosca(caller, infra).await
+    }
+
+    async fn outputs(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<IndexMap<String, OutputValue>> {
+        self.read_outputs(caller, infra).await
     }
 
     async fn vms(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Vec<VmId>> {

@@ -21,7 +21,7 @@ mod update;
 mod validate;
 pub mod yaml;
 
-pub use codes::{ALL as CODES, TEMPLATE_FILE_CODE};
+pub use codes::{ALL as CODES, LIMIT_CODE, TEMPLATE_FILE_CODE};
 pub use convert::{ConvertContext, Converted, ExistingVm, convert, draw_container_ids, image_site};
 pub use explain::{explain, pages};
 pub use files::{Embedded, Fetched, File, Files, Wanted, Why};

@@ -4,12 +4,13 @@ use super::{infrastructures::reply, later};
 use crate::{
     answer,
     answer::{TEXT, URI_LIST},
-    body,
+    body::{self, Sent},
     call::Call,
     failure::{Answer, Failure, within},
 };
-use axum::http::StatusCode;
+use im_auth::Caller;
 use im_model::{Power, VmId};
+use im_radl::Document;
 use im_service::{ContMsg, Context, Force, Reply};
 
 /// The properties of an infrastructure.
@@ -35,11 +36,12 @@ pub(crate) async fn add(mut call: Call) -> Answer {
     let form = call.form(URI_LIST)?;
     let caller = call.login(credentials, PREFIX).await?;
     let infra = call.infra();
-    let accepted = call
-        .manager()
-        .add(&caller, &infra, document, context, Reply::WhenDone)
-        .await
-        .map_err(within(PREFIX))?;
+    let (manager, reply) = (call.manager(), Reply::WhenDone);
+    let accepted = match document {
+        Sent::Radl(document) => manager.add(&caller, &infra, *document, context, reply).await,
+        Sent::Tosca(text) => manager.update_tosca(&caller, &infra, &text, context, reply).await,
+    }
+    .map_err(within(PREFIX))?;
     let mut response = answer::uris(form, &call.vms_uri(&infra), &accepted.value);
     if context == Context::Run {
         response = answer::inf_id(response, &infra);
@@ -101,15 +103,18 @@ pub(crate) async fn property(call: Call) -> Answer {
             answer::property(form, "radl", im_radl::print(&document))
         }
         "tosca" => {
-            // No infrastructure comes from TOSCA yet; who may not see this one must not learn that it exists.
+            let form = call.form(TEXT)?;
             let caller = call.login(credentials, PREFIX).await?;
-            call.manager().vms(&caller, &infra).await.map_err(within(PREFIX))?;
-            Err(Failure::new(
-                StatusCode::FORBIDDEN,
-                "'tosca' infrastructure property is not valid in this infrastructure",
-            ))
+            let text = call.manager().tosca(&caller, &infra).await.map_err(within(PREFIX))?;
+            answer::property(form, "tosca", text.to_string())
         }
-        "outputs" | "data" | "authorization" => Err(later::property(&name)),
+        "outputs" => {
+            call.json_only()?;
+            let caller = call.login(credentials, PREFIX).await?;
+            let outputs = call.manager().outputs(&caller, &infra).await.map_err(within(PREFIX))?;
+            answer::outputs(outputs)
+        }
+        "data" | "authorization" => Err(later::property(&name)),
         _ => Err(Failure::word("prop", &name, &PROPERTIES)),
     }
 }
@@ -144,6 +149,7 @@ pub(crate) async fn reconfigure(mut call: Call) -> Answer {
     };
     let caller = call.login(credentials, PREFIX).await?;
     let infra = call.infra();
+    let document = as_radl(&call, &caller, document, PREFIX).await?;
     let accepted = call
         .manager()
         .reconfigure(&caller, &infra, document, only.as_deref())
@@ -151,6 +157,17 @@ pub(crate) async fn reconfigure(mut call: Call) -> Answer {
         .map_err(within(PREFIX))?;
     let response = answer::inf_id(answer::empty(), &infra);
     Ok(answer::operation(response, accepted.operation.as_ref()))
+}
+
+/// A document as RADL, whatever it was written in. What it means for the infrastructure's VMs is not asked.
+pub(crate) async fn as_radl(call: &Call, caller: &Caller, sent: Sent, prefix: &str) -> Result<Document, Failure> {
+    match sent {
+        Sent::Radl(document) => Ok(*document),
+        Sent::Tosca(text) => {
+            let translation = call.manager().translate(caller, &call.infra(), &text).await;
+            Ok(translation.map_err(within(prefix))?.document)
+        }
+    }
 }
 
 /// Integers, separated by commas. Those that can be no id are left out: unknown ones are ignored.

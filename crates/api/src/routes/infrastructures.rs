@@ -3,7 +3,7 @@
 use crate::{
     answer,
     answer::URI_LIST,
-    body,
+    body::{self, Sent},
     call::Call,
     failure::{Answer, Failure, within},
 };
@@ -37,11 +37,12 @@ pub(crate) async fn create(mut call: Call) -> Answer {
     }
     let form = call.form(URI_LIST)?;
     let caller = call.login(credentials, PREFIX).await?;
-    let accepted = call
-        .manager()
-        .create(&caller, document, reply(at_once))
-        .await
-        .map_err(within(PREFIX))?;
+    let manager = call.manager();
+    let accepted = match document {
+        Sent::Radl(document) => manager.create(&caller, *document, reply(at_once)).await,
+        Sent::Tosca(text) => manager.create_tosca(&caller, &text, reply(at_once)).await,
+    }
+    .map_err(within(PREFIX))?;
     let uri = format!("{}/{}", call.infrastructures_uri(), accepted.value);
     let response = answer::inf_id(answer::uri(form, uri)?, &accepted.value);
     Ok(answer::operation(response, accepted.operation.as_ref()))

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 /// A property of an infrastructure.
 pub(crate) fn property(name: &str) -> Failure {
     Failure::later(match name {
-        "outputs" => "Outputs come with TOSCA, in a later version: RADL documents have none",
         "data" => "Exports come with a later version",
         _ => "Owners can be read and changed in a later version",
     })

@@ -1,6 +1,9 @@
 //! One VM (or, to remove, several).
 
-use super::{infrastructure::context, later};
+use super::{
+    infrastructure::{as_radl, context},
+    later,
+};
 use crate::{
     accept::Form,
     answer,
@@ -41,6 +44,7 @@ pub(crate) async fn alter(mut call: Call) -> Answer {
     let form = call.form(TEXT)?;
     let caller = call.login(credentials, PREFIX).await?;
     let vm = call.vm(PREFIX)?;
+    let document = as_radl(&call, &caller, document, PREFIX).await?;
     let accepted = call
         .manager()
         .alter(&caller, &call.infra(), vm, document)

@@ -18,8 +18,11 @@ use im_auth::{Caller, Policy};
 use im_model::{Credentials, Event, EventBody, InfraId, LogScope, OpKind, OpState, OperationId, Power, VmId, VmState};
 use im_radl::Document;
 use im_service::{
-    Accepted, ContMsg, Context, Force, Manager, OperationView, Reply, ServiceError, ServiceResult, StateView, VmView,
+    Accepted, ContMsg, Context, Force, Manager, OperationView, Reply, ServiceError, ServiceResult, StateView,
+    Translation, VmView,
 };
+use im_tosca::OutputValue;
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -86,6 +89,7 @@ fn done<T>(value: T) -> ServiceResult<Accepted<T>> {
     Ok(Accepted {
         operation: Some(OperationId::from("op-1")),
         value,
+        warnings: Vec::new(),
     })
 }
 
@@ -143,6 +147,64 @@ impl Manager for Fake {
             });
         }
         done(InfraId::from("inf"))
+    }
+
+    async fn create_tosca(&self, caller: &Caller, text: &str, reply: Reply) -> ServiceResult<Accepted<InfraId>> {
+        self.note(format!("create_tosca({}, {text:?}, {reply:?})", caller.username()));
+        done(InfraId::from("inf"))
+    }
+
+    async fn update_tosca(
+        &self,
+        _: &Caller,
+        infra: &InfraId,
+        text: &str,
+        context: Context,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<VmId>>> {
+        self.note(format!("update_tosca({infra}, {text:?}, {context:?}, {reply:?})"));
+        self.infra(infra).await?;
+        if text == "stays" {
+            return Err(ServiceError::NotRemoved {
+                message: "Error deleting resources 1 (removed 0)".to_owned(),
+            });
+        }
+        done(vec![VmId(2)])
+    }
+
+    async fn translate(&self, _: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation> {
+        self.note(format!("translate({infra}, {text:?})"));
+        self.infra(infra).await?;
+        Ok(Translation {
+            document: document("system front"),
+            removals: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn tosca(&self, _: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>> {
+        self.note(format!("tosca({infra})"));
+        if infra.as_str() == "other" {
+            return Err(ServiceError::NotTosca("tosca"));
+        }
+        self.infra(infra).await?;
+        Ok("tosca_definitions_version: tosca_simple_yaml_1_0\n".into())
+    }
+
+    async fn outputs(&self, _: &Caller, infra: &InfraId) -> ServiceResult<IndexMap<String, OutputValue>> {
+        self.note(format!("outputs({infra})"));
+        if infra.as_str() == "other" {
+            return Err(ServiceError::NotTosca("outputs"));
+        }
+        self.infra(infra).await?;
+        let value = |value, error: Option<&str>| OutputValue {
+            value,
+            error: error.map(str::to_owned),
+        };
+        Ok(IndexMap::from_iter([
+            ("url".to_owned(), value("https://x/".into(), None)),
+            ("later".to_owned(), value(Value::Null, Some("no VM has an address yet"))),
+        ]))
     }
 
     async fn vms(&self, _: &Caller, infra: &InfraId) -> ServiceResult<Vec<VmId>> {

@@ -106,7 +106,7 @@ pub(crate) async fn property(
 ) -> Result<String, CliError> {
     let doing = match name {
         "contmsg" => "show the log",
-        "radl" => "show the document",
+        "radl" | "tosca" => "show the document",
         _ => "show the property",
     };
     let answer: Value = client.get_json_with(&path([id, name]), query, doing).await?;

@@ -155,6 +155,22 @@ pub(crate) enum Command {
         /// The infrastructure's document
         #[arg(long, conflicts_with = "vm")]
         radl: bool,
+        /// The TOSCA document it was made from
+        #[arg(long, conflicts_with_all = ["vm", "radl"])]
+        tosca: bool,
+    },
+    /// Show what the TOSCA document of an infrastructure tells about it, from its machines as they are now
+    ///
+    /// Exit code 1 if a value cannot be told (yet); the reason is on standard error.
+    #[command(
+        alias = "getoutputs",
+        after_help = "Examples:\n  im outputs ID\n  im outputs ID kube_endpoint"
+    )]
+    Outputs {
+        /// The infrastructure
+        id: String,
+        /// Only this one, bare
+        name: Option<String>,
     },
     /// Tell the state of an infrastructure and its machines
     #[command(alias = "getstate")]

@@ -9,8 +9,9 @@ use im_config::{Config, ConfigError, Environment, Read, Source};
 use im_ctxt::{CtxtOptions, InstallMethod};
 use im_model::{InstanceId, Secret};
 use im_ops::EngineOptions;
-use im_service::{BootMode, ServiceOptions, TagNames};
+use im_service::{BootMode, Fetch, ServiceOptions, TagNames, ToscaOptions};
 use im_store::parse_data_db;
+use im_tosca::{Embedded, Mirror, Mirrors};
 use std::{
     env, fs,
     fs::{File, OpenOptions},
@@ -234,7 +235,39 @@ impl Settings {
             },
             url: self.public_url(bound),
             ctxt: self.contextualization()?,
+            tosca: self.tosca()?,
             ..ServiceOptions::default()
+        })
+    }
+
+    fn tosca(&self) -> Result<ToscaOptions, ConfigError> {
+        let config = self.config();
+        let mirrors = config.tosca_mirrors.iter().map(|text| text.parse::<Mirror>());
+        let mirrors = mirrors.collect::<Result<Mirrors, _>>().map_err(|e| {
+            self.wrong(
+                "TOSCA_MIRRORS",
+                e.to_string(),
+                "write a list such as `https://raw.githubusercontent.com/grycap/tosca/main/=/srv/im/tosca`",
+            )
+        })?;
+        let embedded = match config.tosca_built_in_types.as_str() {
+            "fallback" => Embedded::Fallback,
+            "prefer" => Embedded::Prefer,
+            "never" => Embedded::Never,
+            other => {
+                return Err(self.wrong(
+                    "TOSCA_BUILT_IN_TYPES",
+                    format!("`{other}` is unknown"),
+                    "write `fallback`, `prefer` or `never`",
+                ));
+            }
+        };
+        Ok(ToscaOptions {
+            mirrors,
+            fetch: if config.tosca_imports { Fetch::Yes } else { Fetch::No },
+            embedded,
+            repository: config.oaipmh_repo_base_identifier_url.clone(),
+            ..ToscaOptions::default()
         })
     }
 

@@ -394,6 +394,9 @@ impl Flow {
                 }
             }
         }
+        if let Some(tosca) = &launch.tosca {
+            tosca.keep(&mut infra);
+        }
         planner.next.infra = Arc::new(infra);
         Ok(planner.finish())
     }

@@ -6,7 +6,7 @@ use crate::{
     draw,
     logs::{header, now},
     materialize,
-    request::{Launch, Request, What},
+    request::{Launch, Request, Then, What},
     states::Next,
 };
 use im_ctxt::{DISABLED, DISABLED_VM};
@@ -147,7 +147,7 @@ impl Flow {
         let Ok(request) = Request::from_value(&job.operation.request) else {
             return Vec::new();
         };
-        let What::Remove { vms, context } = &request.what else {
+        let What::Remove { vms, context, then } = &request.what else {
             return Vec::new();
         };
         let rows = || vms.iter().filter_map(|id| state.vms.get(id)).filter(|vm| !vm.destroyed);
@@ -183,6 +183,9 @@ impl Flow {
                 }
                 let context = *context && removed > 0 && next.living().next().is_some();
                 let mut writes = self.afterwards(job, state, next, &request, context);
+                if let Some(then) = then.as_ref().filter(|_| ending.state == OpState::Done) {
+                    writes.extend(launch_after(job, &request, then).map(Write::NewOperation));
+                }
                 writes.extend(lines.iter().map(|line| header(line)));
                 writes
             }
@@ -361,6 +364,17 @@ fn follow_on(job: &Job, request: &Request) -> Option<Arc<Operation>> {
         request,
         now(),
     )))
+}
+
+/// The add that an update goes on with.
+fn launch_after(job: &Job, request: &Request, then: &Then) -> Option<Arc<Operation>> {
+    let request = Request {
+        what: What::Launch(then.launch.clone()),
+        ..request.clone()
+    };
+    let request = request.to_value().ok()?;
+    let (id, infra) = (then.operation.clone(), job.operation.infra.clone());
+    Some(Arc::new(Operation::pending(id, infra, OpKind::Add, request, now())))
 }
 
 fn follow_on_id(id: &OperationId) -> OperationId {

@@ -143,15 +143,15 @@ pub(crate) async fn show(
     typed: &str,
     vm: Option<u32>,
     property: Option<&str>,
-    radl: bool,
+    document: Option<&str>,
 ) -> Result<Exit, CliError> {
     let ui = client.ui();
     let id = api::resolve(client, typed).await?;
     let json = ui.format == Format::Json;
-    if radl {
-        let text = api::property(client, &id, "radl", &[]).await?;
+    if let Some(name) = document {
+        let text = api::property(client, &id, name, &[]).await?;
         if json {
-            ui.json(&json!({ "radl": text }))?;
+            ui.json(&json!({ name: text }))?;
         } else {
             ui.text(&printable(&text))?;
         }

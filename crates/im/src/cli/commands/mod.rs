@@ -4,6 +4,7 @@ mod change;
 mod check;
 mod forms;
 mod look;
+mod outputs;
 pub(crate) mod ssh;
 
 use super::{
@@ -65,7 +66,18 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
             detach,
         } => change::destroy(&client()?, &ids, force, yes, detach.detach).await,
         Command::List { filter, long } => look::list(&client()?, filter.as_deref(), long).await,
-        Command::Show { id, vm, property, radl } => look::show(&client()?, &id, vm, property.as_deref(), radl).await,
+        Command::Show {
+            id,
+            vm,
+            property,
+            radl,
+            tosca,
+        } => {
+            let document = [(radl, "radl"), (tosca, "tosca")].into_iter().find(|(asked, _)| *asked);
+            let document = document.map(|(_, name)| name);
+            look::show(&client()?, &id, vm, property.as_deref(), document).await
+        }
+        Command::Outputs { id, name } => outputs::outputs(&client()?, &id, name.as_deref()).await,
         Command::State { id } => look::state(&client()?, &id).await,
         Command::Wait { id, timeout } => look::wait(&client()?, &id, timeout).await,
         Command::Log { id, vm, follow, header } => look::log(&client()?, &id, vm, follow, header).await,
