@@ -302,7 +302,14 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Print a document in the other form of RADL: plain as JSON, JSON as plain
+    /// Tell what a document means before anything is done: machines, networks, steps, shares of clouds
+    ///
+    /// Calls no cloud.
+    #[command(
+        after_help = "Examples:\n  im plan cluster.radl\n  im plan cluster.yaml --graph svg > cluster.svg\n  im plan cluster.yaml --against ID"
+    )]
+    Plan(PlanArgs),
+    /// Print a document in the other form of RADL: plain as JSON, JSON and TOSCA as plain
     Convert {
         /// The document; `-` reads standard input
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -358,6 +365,31 @@ pub(crate) enum KeysCommand {
         /// The key, as `im keys list` names it
         id: im_store::KeyId,
     },
+}
+
+/// What to plan.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) document: DocumentArgs,
+    /// Draw it: `dot` for Graphviz, or `svg`
+    #[arg(long, value_name = "FORM", hide_possible_values = true)]
+    pub(crate) graph: Option<Graph>,
+    /// Fetch nothing: types are the built-in ones, and recipes are not read
+    #[arg(long, conflicts_with = "against")]
+    pub(crate) offline: bool,
+    /// Tell what it would change in this infrastructure
+    #[arg(long, value_name = "ID", conflicts_with = "graph")]
+    pub(crate) against: Option<String>,
+}
+
+/// Form of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Graph {
+    /// The DOT language.
+    Dot,
+    /// A picture.
+    Svg,
 }
 
 /// What to start, stop or restart.

@@ -26,6 +26,7 @@ mod names;
 mod progress;
 mod settings;
 mod sse;
+mod tosca;
 mod ui;
 mod watch;
 

@@ -349,3 +349,38 @@ fn power() {
          PUT /infrastructures/ID/vms/0/reboot\nPUT /infrastructures/ID/vms/1/reboot"
     );
 }
+
+#[test]
+fn plan_tells_what_a_document_would_change() {
+    let server = Server::start();
+    infrastructure(&server, "configured");
+    let difference = json!({
+        "machines": [
+            {"system": "s", "what": "kept", "count": 1, "vms": ["0"]},
+            {"system": "s", "what": "added", "count": 2, "cloud": "one"},
+        ],
+        "networks": [], "steps": [], "recipes": [],
+        "systems": [{"id": "s", "what": "changed", "features": [
+            {"old": "cpu.count >= 1", "new": "cpu.count >= 2"},
+        ]}],
+        "reconfigure": true,
+    });
+    server.json(&format!("POST /infrastructures/{ID}/plan"), &difference);
+    let user = User::of(&server);
+    let text = user.run(&["plan", "d.radl", "--against", ID]);
+    let as_json = user.run(&["plan", "d.radl", "--against", ID, "-o", "json"]);
+    assert_snapshot!("plan_against", format!("{text}\n{as_json}"));
+    let asked = server.asked();
+    assert!(
+        asked
+            .iter()
+            .any(|a| a.line.ends_with("/plan") && a.body == crate::run::DOCUMENT)
+    );
+    // Nothing was changed.
+    assert!(
+        server
+            .lines()
+            .iter()
+            .all(|line| line.starts_with("GET") || line.ends_with("/plan"))
+    );
+}

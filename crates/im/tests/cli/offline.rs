@@ -122,6 +122,76 @@ fn other_forms() {
 }
 
 #[test]
+fn plans() {
+    let user = User::new();
+    user.file(
+        "a.radl",
+        "description d (name = 'it')\nnetwork n (outbound = 'yes')\nsystem s (cpu.count >= 2 and net_interface.0.connection = 'n')\n\
+         configure s (\n@begin\n- tasks: []\n@end\n)\ndeploy s 2\n",
+    );
+    user.file("bad.radl", BAD);
+    let told = [
+        user.run(&["plan", "a.radl"]),
+        user.run(&["plan", "a.radl", "-o", "json"]),
+        user.run(&["plan", "a.radl", "--graph", "dot"]),
+        user.run(&["plan", "bad.radl"]),
+        user.run(&["plan", "a.radl", "--graph", "svg", "--against", "x"]),
+    ];
+    assert_snapshot!(told.join("\n"));
+    assert!(user.run(&["plan", "a.radl", "--graph", "svg"]).contains("<svg"));
+}
+
+const TOSCA: &str = "tosca_definitions_version: tosca_simple_yaml_1_0
+imports: [{t: https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml}]
+topology_template:
+  node_templates:
+    front:
+      type: tosca.nodes.indigo.Compute
+      capabilities:
+        endpoint: {properties: {network_name: PUBLIC, ports: {ssh: {source: 22}}}}
+        host: {properties: {num_cpus: 2, mem_size: 4 GB}}
+    cluster:
+      type: tosca.nodes.SoftwareComponent
+      interfaces: {Standard: {configure: docker.yml}}
+      requirements: [{host: front}]
+";
+
+#[test]
+fn tosca_is_planned_without_the_network() {
+    let user = User::new();
+    user.file("t.yaml", TOSCA);
+    user.file("bad.yaml", &TOSCA.replace("source: 22", "target_range: [1, 2]"));
+    let told = [
+        user.run(&["plan", "--offline", "t.yaml"]),
+        user.run(&["plan", "--offline", "bad.yaml"]),
+    ];
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn tosca_is_converted_with_what_it_fetches() {
+    let server = crate::server::Server::start();
+    let recipe = "- hosts: all\n  tasks: [{debug: {msg: '{{ who }}'}}]\n";
+    server.on(
+        "GET /recipe.yml",
+        crate::server::Reply::Full(200, "text/plain", recipe.to_owned(), None),
+    );
+    let user = User::new();
+    let document = format!(
+        "tosca_definitions_version: tosca_simple_yaml_1_0\ntopology_template:\n  node_templates:\n    n: {{type: tosca.nodes.Compute}}\n    \
+         a:\n      type: tosca.nodes.SoftwareComponent\n      interfaces: {{Standard: {{configure: {{implementation: '{}/recipe.yml', inputs: {{who: you}}}}}}}}\n      requirements: [{{host: n}}]\n",
+        server.url
+    );
+    user.file("t.yaml", &document);
+    user.file("none.yaml", &document.replace("recipe.yml", "none.yml"));
+    let told = [
+        user.run(&["convert", "--to", "radl", "t.yaml"]),
+        user.run(&["convert", "none.yaml"]).replace(&server.url, "[URL]"),
+    ];
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn completion_is_made_for_each_shell() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish"] {

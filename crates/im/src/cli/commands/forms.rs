@@ -4,9 +4,10 @@ use crate::cli::{
     args::{Form, Language},
     document::{Source, json, sum},
     error::{CliError, Exit},
+    tosca::{self, Fetching},
     ui::Ui,
 };
-use im_radl::Limits;
+use im_radl::{Document, Limits};
 use std::{fs, path::Path, path::PathBuf};
 
 /// Lays documents out: files in place, standard input on standard output. With `check` nothing is written, and the
@@ -36,23 +37,14 @@ pub(crate) fn format(files: &[PathBuf], check: bool, ui: Ui) -> Result<Exit, Cli
     Ok(exit)
 }
 
-/// Writes a document in the other form, or in the one that is asked for.
-pub(crate) fn convert(file: &Path, to: Option<Form>, ui: Ui) -> Result<Exit, CliError> {
+/// Writes a document in the other form, or in the one that is asked for. TOSCA becomes RADL.
+pub(crate) async fn convert(file: &Path, to: Option<Form>, ui: Ui) -> Result<Exit, CliError> {
     let source = Source::read(file, None)?;
-    let (parsed, other) = match source.language {
-        Language::Radl => (im_radl::parse_text(&source.text), Form::Json),
-        Language::Json => (im_radl::parse_json(&source.text), Form::Radl),
-        Language::Tosca => {
-            return Err(CliError::usage(format!(
-                "`{}` is TOSCA, which cannot be converted",
-                source.name
-            )));
-        }
+    let other = match source.language {
+        Language::Radl => Form::Json,
+        Language::Json | Language::Tosca => Form::Radl,
     };
-    let (document, warnings) = parsed.into_result().map_err(|d| refused(&source, &d, ui))?;
-    if !warnings.is_empty() {
-        ui.note(source.render(&warnings, ui.err).trim_end());
-    }
+    let document = radl(&source, Fetching::Online, ui).await?;
     match to.unwrap_or(other) {
         Form::Json => ui.json(&im_radl::to_json(&document))?,
         Form::Radl => {
@@ -64,7 +56,22 @@ pub(crate) fn convert(file: &Path, to: Option<Form>, ui: Ui) -> Result<Exit, Cli
     Ok(Exit::Ok)
 }
 
-fn refused(source: &Source, diagnostics: &[im_radl::Diagnostic], ui: Ui) -> CliError {
+/// The document as RADL. Warnings are shown.
+pub(crate) async fn radl(source: &Source, fetching: Fetching, ui: Ui) -> Result<Document, CliError> {
+    let parsed = match source.language {
+        Language::Radl => im_radl::parse_text(&source.text),
+        Language::Json => im_radl::parse_json(&source.text),
+        Language::Tosca => return tosca::to_radl(source, fetching, ui).await,
+    };
+    let (document, warnings) = parsed.into_result().map_err(|d| refused(source, &d, ui))?;
+    if !warnings.is_empty() {
+        ui.note(source.render(&warnings, ui.err).trim_end());
+    }
+    Ok(document)
+}
+
+/// The error for a document that is wrong.
+pub(crate) fn refused(source: &Source, diagnostics: &[im_radl::Diagnostic], ui: Ui) -> CliError {
     let mut error = CliError::new(Exit::Failed, format!("`{}` has {}", source.name, sum(diagnostics)));
     error.rendered = Some(source.render(diagnostics, ui.err));
     error.diagnostics = json(diagnostics);

@@ -5,6 +5,7 @@ mod check;
 mod forms;
 mod look;
 mod outputs;
+mod plan;
 pub(crate) mod ssh;
 
 use super::{
@@ -25,7 +26,8 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
         Command::Check { files, format } => check::check(&files, format, *ui),
         Command::Explain { code } => check::explain(code.as_deref(), *ui),
         Command::Fmt { files, check } => forms::format(&files, check, *ui),
-        Command::Convert { file, to } => forms::convert(&file, to, *ui),
+        Command::Convert { file, to } => forms::convert(&file, to, *ui).await,
+        Command::Plan(args) => plan::plan(&args, settings, *ui).await,
         Command::Version => version(settings, *ui).await,
         Command::Create { document, detach } => change::create(&client()?, &document, detach.detach).await,
         Command::Add {
