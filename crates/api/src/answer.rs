@@ -10,6 +10,7 @@ use axum::{
     response::Response,
 };
 use im_model::{InfraId, OperationId};
+use im_radl::Diagnostic;
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -100,6 +101,55 @@ pub(crate) fn uri(form: Form, uri: String) -> Answer {
     match form {
         Form::Own => Ok(with(URI_LIST_UTF8, uri)),
         Form::Json => member("uri", &uri),
+    }
+}
+
+/// What was found by whoever read the document, if it was asked for.
+pub(crate) fn all_found(found: Option<Vec<Diagnostic>>, by_service: &[Diagnostic]) -> Option<Vec<Diagnostic>> {
+    let mut found = found?;
+    found.extend_from_slice(by_service);
+    Some(found)
+}
+
+/// In the JSON form, what was found in the document beside: a member `diagnostics`. Other forms have no place for it.
+pub(crate) fn uri_with(form: Form, uri: String, found: Option<&[Diagnostic]>) -> Answer {
+    #[derive(Serialize)]
+    struct Created<'a> {
+        uri: String,
+        diagnostics: &'a [Diagnostic],
+    }
+    match (form, found) {
+        (Form::Json, Some(diagnostics)) => json(&Created { uri, diagnostics }),
+        _ => self::uri(form, uri),
+    }
+}
+
+/// As [`uri_with`], for URIs that differ in their last segment.
+pub(crate) fn uris_with<T: std::fmt::Display>(
+    form: Form,
+    parent: &str,
+    last: &[T],
+    found: Option<&[Diagnostic]>,
+) -> Answer {
+    #[derive(Serialize)]
+    struct Uri {
+        uri: String,
+    }
+    #[derive(Serialize)]
+    struct Added<'a> {
+        #[serde(rename = "uri-list")]
+        uris: Vec<Uri>,
+        diagnostics: &'a [Diagnostic],
+    }
+    match (form, found) {
+        (Form::Json, Some(diagnostics)) => {
+            let uri = |last: &T| Uri {
+                uri: format!("{parent}/{last}"),
+            };
+            let uris = last.iter().map(uri).collect();
+            json(&Added { uris, diagnostics })
+        }
+        _ => Ok(uris(form, parent, last)),
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
     http::{StatusCode, header},
 };
 use http_body_util::LengthLimitError;
-use im_radl::{Diagnostic, Document, Parsed, first_error};
+use im_radl::{Diagnostic, Document, first_error};
 use std::error::Error as _;
 
 /// How a document is written.
@@ -52,9 +52,27 @@ pub(crate) enum Sent {
 
 /// The document in the body. An empty body is an empty document, whatever its type says.
 pub(crate) async fn document(call: &mut Call) -> Result<Sent, Failure> {
+    parse(call).await.map(|(document, _)| document)
+}
+
+/// The same with its warnings, where the caller asks for them (`diagnostics=yes`). Those of TOSCA come from the service.
+pub(crate) async fn document_and_warnings(call: &mut Call) -> Result<(Sent, Option<Vec<Diagnostic>>), Failure> {
+    let (document, mut warnings) = parse(call).await?;
+    if !call.flag("diagnostics", false)? {
+        return Ok((document, None));
+    }
+    if let Sent::Radl(document) = &document {
+        // Errors are for the service to tell: it knows what the infrastructure has.
+        let found = im_radl::check_with(document, &call.options().documents);
+        warnings.extend(found.into_iter().filter(|finding| !finding.is_error()));
+    }
+    Ok((document, Some(warnings)))
+}
+
+async fn parse(call: &mut Call) -> Result<(Sent, Vec<Diagnostic>), Failure> {
     let bytes = read(call).await?;
     if bytes.is_empty() {
-        return Ok(Sent::Radl(Box::default()));
+        return Ok((Sent::Radl(Box::default()), Vec::new()));
     }
     let content_type = list_header(call.headers(), &header::CONTENT_TYPE);
     let written = Written::from_content_type(&content_type)?;
@@ -64,19 +82,14 @@ pub(crate) async fn document(call: &mut Call) -> Result<Sent, Failure> {
             e.valid_up_to()
         ))
     })?;
+    let limits = &call.options().documents;
     let parsed = match written {
-        Written::Tosca => return Ok(Sent::Tosca(text.to_owned())),
-        Written::RadlJson => im_radl::parse_json(text),
-        Written::Radl => im_radl::parse_text(text),
+        Written::Tosca => return Ok((Sent::Tosca(text.to_owned()), Vec::new())),
+        Written::RadlJson => im_radl::parse_json_with(text, limits),
+        Written::Radl => im_radl::parse_text_with(text, limits),
     };
-    accept(parsed).map(|document| Sent::Radl(Box::new(document)))
-}
-
-fn accept(parsed: Parsed) -> Result<Document, Failure> {
-    match parsed.into_result() {
-        Ok((document, _)) => Ok(document),
-        Err(diagnostics) => Err(refuse(diagnostics)),
-    }
+    let (document, warnings) = parsed.into_result().map_err(refuse)?;
+    Ok((Sent::Radl(Box::new(document)), warnings))
 }
 
 fn refuse(diagnostics: Vec<Diagnostic>) -> Failure {

@@ -20,6 +20,8 @@ pub struct Options {
     pub cors: Option<String>,
     /// Largest request body in bytes.
     pub max_body: usize,
+    /// Bounds of documents.
+    pub documents: im_radl::Limits,
     /// `REST_BLOCKING_CALL_TIMEOUT`: after this time a call answers 504; what it started goes on.
     pub call_timeout: Option<Duration>,
     /// How often an idle stream of events says that it is alive.
@@ -40,6 +42,7 @@ impl Default for Options {
             tls: false,
             cors: None,
             max_body: 16 << 20,
+            documents: im_radl::Limits::default(),
             call_timeout: None,
             heartbeat: Duration::from_secs(15),
             static_files: false,

@@ -432,3 +432,56 @@ async fn limits() {
     ];
     insta::assert_snapshot!(api.transcript(asked).await);
 }
+
+/// Warnings are told to those who ask for them; for others nothing changes.
+#[tokio::test]
+async fn warnings() {
+    const ODD: &str = "network n (outbuond = 'yes' and outports = '1:2-3')\nsystem a ()\ndeploy a 1";
+    let api = api(Options::default());
+    let json = ("accept", "application/json");
+    let asked: &[Asked<'_>] = &[
+        ("POST", "/infrastructures", &[A, json], ODD),
+        ("POST", "/infrastructures?diagnostics=yes", &[A], ODD),
+        ("POST", "/infrastructures?diagnostics=yes", &[A, json], ODD),
+        (
+            "POST",
+            "/infrastructures?diagnostics=yes",
+            &[A, json],
+            "system a ()\ndeploy a 1",
+        ),
+        ("POST", "/infrastructures/inf?diagnostics=yes", &[A, json], ODD),
+        ("POST", "/infrastructures/inf", &[A, json], ODD),
+        ("POST", "/infrastructures?diagnostics=perhaps", &[A, json], ODD),
+    ];
+    insta::assert_snapshot!(api.transcript(asked).await);
+}
+
+/// The operator's bounds on documents.
+#[tokio::test]
+async fn bounds_of_documents() {
+    let api = api(Options {
+        documents: im_radl::Limits {
+            bytes: 200,
+            nesting: 2,
+            list: 2,
+            vms: 5,
+            diagnostics: 2,
+        },
+        ..Options::default()
+    });
+    let long = format!("# {}", "x".repeat(200));
+    let asked: &[Asked<'_>] = &[
+        ("POST", "/infrastructures", &[A], &long),
+        ("POST", "/infrastructures", &[A], "system a (soft 1 (soft 2 (x = 1)))"),
+        ("POST", "/infrastructures", &[A], "system a (x = ['a','b','c'])"),
+        ("POST", "/infrastructures", &[A], "system a () deploy a 3 deploy a 3"),
+        (
+            "POST",
+            "/infrastructures",
+            &[A, ("accept", "application/json")],
+            "network 1 network 2 network 3 network 4",
+        ),
+        ("POST", "/infrastructures", &[A], "system a () deploy a 5"),
+    ];
+    insta::assert_snapshot!(api.transcript(asked).await);
+}

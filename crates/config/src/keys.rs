@@ -250,6 +250,16 @@ keys! {
         "Seconds after which a call answers 504, while what it began goes on; 0: never.";
     Im "REST_MAX_BODY" rest_max_body: u64 = 16_777_216, Own Works,
         "Largest body of a request in bytes.";
+    Im "MAX_DOCUMENT_SIZE" max_document_size: u64 = 16_777_216, Own Works,
+        "Largest document in bytes.";
+    Im "MAX_DOCUMENT_NESTING" max_document_nesting: u32 = 32, Own Works,
+        "How deep `soft` and `contains` of a document may nest; 256 at most.";
+    Im "MAX_DOCUMENT_LIST" max_document_list: u32 = 10_000, Own Works,
+        "Longest list in a document.";
+    Im "MAX_DOCUMENT_VMS" max_document_vms: u32 = 100_000, Own Works,
+        "How many machines one document may deploy.";
+    Im "MAX_DIAGNOSTICS" max_diagnostics: u32 = 50, Own Works,
+        "How many errors in a document are told, and as many warnings.";
     Im "REST_MAX_BLOCKING_CALLS" rest_max_blocking_calls: u32 = 32, Shared Nothing,
         "Calls that wait cost nothing here; there is no limit to their number.";
     Im "ACTIVATE_REST" activate_rest: bool = true, Shared Nothing,

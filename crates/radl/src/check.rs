@@ -402,8 +402,8 @@ fn type_hint(name: &str, found: &Feature, kind: Kind) -> Option<String> {
             let end = interval.read()?;
             Some(format!("write `{name} = '{}{}'`", end.value, end.unit))
         }
-        (Feature::Text(_, text), Kind::Number | Kind::Integer) if text.starts_with(|c: char| c.is_ascii_digit()) => {
-            Some(format!("write it without quotes: `{name} = {text}`"))
+        (Feature::Text(op, text), Kind::Number | Kind::Integer) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Some(format!("write it without quotes: `{name} {op} {text}`"))
         }
         (_, Kind::Group) => Some(format!("write `{name} contains (name = '...')`")),
         _ => None,

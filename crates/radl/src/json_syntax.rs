@@ -67,6 +67,7 @@ pub(crate) fn read(text: &str, nesting: usize, most: usize) -> (Option<Node>, Ve
         left: nesting,
         found: Vec::new(),
         most: most.max(1),
+        told_quotes: false,
     };
     let node = reader.whole();
     let mut found = reader.found;
@@ -88,6 +89,8 @@ struct Reader<'a> {
     left: usize,
     found: Vec<Diagnostic>,
     most: usize,
+    /// Whether quotes were complained of: where one is wrong, all are.
+    told_quotes: bool,
 }
 
 type Read<T> = Result<T, Box<Diagnostic>>;
@@ -282,7 +285,7 @@ impl Reader<'_> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let quote = bytes.get(start).copied().unwrap_or(b'"');
-        if quote == b'\'' {
+        if quote == b'\'' && !std::mem::replace(&mut self.told_quotes, true) {
             self.over("strings stand between double quotes")?;
         }
         let mut end = start + 1;

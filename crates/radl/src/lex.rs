@@ -472,6 +472,7 @@ impl<'a> Lexer<'a> {
         warning = match first {
             Some('"') => warning.hint("strings are written between single quotes"),
             Some('-') => warning.hint("numbers have no sign: `-5` is read as 5"),
+            Some(':') => warning.hint("between a name and its value stands an operator, `=` for example"),
             Some('=' | '<' | '>' | '[' | ']' | ',') => warning.hint("it is known only between parentheses"),
             _ => warning,
         };

@@ -189,7 +189,13 @@ impl<'a, 'l> Parser<'a, 'l> {
         } else {
             let written = shorten(self.lexer.text_of(span));
             let message = format!("Syntax error: unexpected `{written}`, expected {expected}");
-            Diagnostic::error(codes::SYNTAX, message).at(span)
+            let error = Diagnostic::error(codes::SYNTAX, message).at(span);
+            match self.open.last() {
+                Some(open) if matches!(tok, Tok::Word(word) if word.begins()) => {
+                    error.note("this parenthesis is not closed", Origin::from(*open))
+                }
+                _ => error,
+            }
         };
         error.hint = hint.or_else(|| match tok {
             Tok::Word(_) => Some("it is a reserved word: it cannot be used as a name".to_owned())
@@ -276,6 +282,9 @@ impl<'a, 'l> Parser<'a, 'l> {
     fn no_sentence(&mut self) -> Broken {
         let hint = match self.ahead.tok {
             Tok::Close => Some("there is one `)` too many".to_owned()),
+            Tok::Ident("tosca_definitions_version") => {
+                Some("this is TOSCA: give the file a name that ends in `.yaml`, or send it as `text/yaml`".to_owned())
+            }
             Tok::Ident(name) => {
                 let begins = WORDS.iter().filter(|(_, word)| word.begins()).map(|(name, _)| *name);
                 hints::nearest(name, begins).map(|near| format!("did you mean `{near}`?"))

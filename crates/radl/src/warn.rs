@@ -150,6 +150,10 @@ fn unused_networks(document: &Document, sink: &mut Sink) {
     if document.systems.iter().any(|system| system.reference) {
         return;
     }
+    // A name that is misspelt is an error, and what it stands for is used.
+    if used.iter().any(|id| document.network(id).is_none()) {
+        return;
+    }
     for network in &document.networks {
         if !used.contains(network.id.as_str()) {
             let message = format!("No system has an interface on network `{}`", network.id);

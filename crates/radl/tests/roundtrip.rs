@@ -13,7 +13,13 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 const NOWHERE: Origin = Origin(None);
 
 fn ident() -> impl Strategy<Value = String> {
-    "[a-zA-Z_.][a-zA-Z0-9_.ñ-]{0,8}".prop_filter("reserved", |name| is_ident(name))
+    prop_oneof![
+        8 => "[a-zA-Z_.][a-zA-Z0-9_.ñ-]{0,8}",
+        // Members of aspects, ends of intervals: what JSON could mistake for something else.
+        1 => select(vec!["class", "id", "reference", "softs", "weight", "items", "x", "x_min", "x_max", "x_min_max", "version", "version_min"])
+            .prop_map(str::to_owned),
+    ]
+    .prop_filter("reserved", |name| is_ident(name))
 }
 
 fn number() -> impl Strategy<Value = Number> {
@@ -43,14 +49,15 @@ fn value(deeper: BoxedStrategy<Features>) -> impl Strategy<Value = Feature> {
     let unit = select(vec!["", "M", "GiB", "k", "ECU", ".5"]);
     let list = vec(text(), 0..4).prop_filter("is the empty list", |list| list != &[String::new()]);
     prop_oneof![
-        4 => text().prop_map(Feature::text),
+        3 => text().prop_map(Feature::text),
+        1 => (op(), text()).prop_map(|(op, text)| Feature::Text(op, text)),
         4 => (op(), number(), unit).prop_map(|(op, number, unit)| Feature::Number(Interval::new(op, number, unit))),
         1 => (number(), number()).prop_filter_map("disjoint", |(low, high)| {
             let interval = Interval::new(Op::Ge, low, "").intersect(&Interval::new(Op::Lt, high, "G"))?;
             Some(Feature::Number(interval))
         }),
-        1 => list.prop_map(|list| Feature::List(Op::Eq, list)),
-        1 => (1..99_usize).prop_map(|length| Feature::Random(Op::Eq, length)),
+        1 => (op(), list).prop_map(|(op, list)| Feature::List(op, list)),
+        1 => (op(), 1..99_usize).prop_map(|(op, length)| Feature::Random(op, length)),
         1 => vec(deeper, 1..3).prop_map(|groups| {
             Feature::Groups(groups.into_iter().map(|group| (group.group_key(), group)).collect())
         }),
@@ -62,11 +69,7 @@ fn features_of(deeper: BoxedStrategy<Features>) -> BoxedStrategy<Features> {
     (vec((ident(), value(deeper)), 0..5), vec(soft, 0..2))
         .prop_map(|(named, softs)| {
             let mut features = Features::new();
-            // These are members of every aspect in JSON.
-            for (name, value) in named
-                .into_iter()
-                .filter(|(name, _)| !["class", "id", "reference", "softs"].contains(&name.as_str()))
-            {
+            for (name, value) in named {
                 features.set(name, value);
             }
             for (weight, inner) in softs {
@@ -110,9 +113,7 @@ prop_compose! {
             all.merge(&Contextualize { items: vec![item], ..Contextualize::default() });
         }
         for (name, value) in options {
-            if name != "softs" {
-                all.options.set_text(name, value);
-            }
+            all.options.set_text(name, value);
         }
         all
     }

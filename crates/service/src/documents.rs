@@ -60,7 +60,7 @@ impl Documents {
 }
 
 fn read(text: &str) -> Result<Document, String> {
-    let parsed = im_radl::parse(text);
+    let parsed = im_radl::parse_with(text, &im_radl::Limits::stored());
     match im_radl::first_error(&parsed.diagnostics) {
         None => Ok(parsed.document),
         Some(error) => Err(error),

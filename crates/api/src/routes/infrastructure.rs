@@ -30,7 +30,7 @@ pub(crate) async fn vms(call: Call) -> Answer {
 /// `POST /infrastructures/<id>`.
 pub(crate) async fn add(mut call: Call) -> Answer {
     const PREFIX: &str = "Error Adding resources";
-    let document = body::document(&mut call).await?;
+    let (document, found) = body::document_and_warnings(&mut call).await?;
     let credentials = call.credentials()?;
     let context = context(call.flag("context", true)?);
     let form = call.form(URI_LIST)?;
@@ -42,7 +42,8 @@ pub(crate) async fn add(mut call: Call) -> Answer {
         Sent::Tosca(text) => manager.update_tosca(&caller, &infra, &text, context, reply).await,
     }
     .map_err(within(PREFIX))?;
-    let mut response = answer::uris(form, &call.vms_uri(&infra), &accepted.value);
+    let found = answer::all_found(found, &accepted.warnings);
+    let mut response = answer::uris_with(form, &call.vms_uri(&infra), &accepted.value, found.as_deref())?;
     if context == Context::Run {
         response = answer::inf_id(response, &infra);
     }

@@ -27,7 +27,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// `POST /infrastructures`.
 pub(crate) async fn create(mut call: Call) -> Answer {
     const PREFIX: &str = "Error Creating Inf.";
-    let document = body::document(&mut call).await?;
+    let (document, found) = body::document_and_warnings(&mut call).await?;
     let credentials = call.credentials()?;
     let at_once = call.flag("async", false)?;
     if call.flag("dry_run", false)? {
@@ -44,7 +44,8 @@ pub(crate) async fn create(mut call: Call) -> Answer {
     }
     .map_err(within(PREFIX))?;
     let uri = format!("{}/{}", call.infrastructures_uri(), accepted.value);
-    let response = answer::inf_id(answer::uri(form, uri)?, &accepted.value);
+    let found = answer::all_found(found, &accepted.warnings);
+    let response = answer::inf_id(answer::uri_with(form, uri, found.as_deref())?, &accepted.value);
     Ok(answer::operation(response, accepted.operation.as_ref()))
 }
 

@@ -287,6 +287,9 @@ pub(crate) enum Command {
         /// Their language, when the names do not tell: `radl`, `json` (RADL), `tosca`
         #[arg(long, value_name = "LANGUAGE", hide_possible_values = true)]
         format: Option<Language>,
+        /// Tell so many errors of a document at most, and as many warnings
+        #[arg(long, value_name = "N", default_value_t = im_radl::Limits::default().diagnostics)]
+        most: usize,
     },
     /// Explain a code that `check` tells, such as R0107; without one, list them
     Explain {

@@ -6,7 +6,7 @@ use super::{
     error::{CliError, Exit},
     ui::{Paint, Talk, Ui, count, printable},
 };
-use im_radl::{Colours, Diagnostic};
+use im_radl::{Colours, Diagnostic, Limits};
 use im_tosca::{Embedded, Files, LoadOptions, Sources};
 use std::{fs, io::Read as _, path::Path, sync::Arc};
 
@@ -66,16 +66,20 @@ impl Source {
 
     /// What is found in it by itself. The error lists files that it imports and that are not built in: they would have
     /// to be fetched first, which only the service does.
-    pub(crate) fn check(&self, scope: Scope) -> Result<Checked, Vec<Arc<str>>> {
+    pub(crate) fn check(&self, scope: Scope, limits: &Limits) -> Result<Checked, Vec<Arc<str>>> {
         let mut parsed = match self.language {
-            Language::Radl => im_radl::parse_text(&self.text),
-            Language::Json => im_radl::parse_json(&self.text),
+            Language::Radl => im_radl::parse_text_with(&self.text, limits),
+            Language::Json => im_radl::parse_json_with(&self.text, limits),
             Language::Tosca => return self.check_tosca(),
         };
         // What a document that cannot be read refers to means nothing.
         if scope == Scope::Whole && parsed.is_ok() {
-            parsed.diagnostics.extend(im_radl::check(&parsed.document));
+            parsed.diagnostics.extend(im_radl::check_with(&parsed.document, limits));
         }
+        // As somebody reads the document who mends it.
+        parsed
+            .diagnostics
+            .sort_by_key(|d| d.span.map_or(u32::MAX, |span| span.start));
         Ok(Checked {
             accepted: parsed.is_ok(),
             diagnostics: parsed.diagnostics,
@@ -110,14 +114,14 @@ impl Source {
         }
     }
 
-    fn body(self) -> Body {
+    fn body(&self) -> Body {
         Body {
             content_type: match self.language {
                 Language::Radl => "text/plain",
                 Language::Json => "application/json",
                 Language::Tosca => "text/yaml",
             },
-            text: self.text,
+            text: self.text.clone(),
         }
     }
 }
@@ -133,6 +137,68 @@ fn joined(diagnostics: &[Diagnostic], render: impl Fn(&Diagnostic) -> String) ->
     diagnostics.iter().map(render).collect::<Vec<_>>().join("\n")
 }
 
+/// A document that was read and, unless the user did not want it, checked.
+pub(crate) struct Sendable {
+    source: Source,
+    /// What the user has been told of it.
+    told: Vec<Diagnostic>,
+}
+
+impl Sendable {
+    /// What is sent.
+    pub(crate) fn body(&self) -> Body {
+        self.source.body()
+    }
+
+    /// Tells what the service found in it beyond what the user knows: the member `diagnostics` of an answer.
+    pub(crate) fn note_answer(&self, answer: &str, ui: &Ui) {
+        let found = serde_json::from_str::<Found>(answer).unwrap_or_default().diagnostics;
+        let told = |d: &Diagnostic| {
+            self.told
+                .iter()
+                .any(|t| (&t.code, &t.message, t.span) == (&d.code, &d.message, d.span))
+        };
+        let new: Vec<_> = found.into_iter().filter(|d| !told(d)).map(placed).collect();
+        if !new.is_empty() {
+            ui.note(self.source.render(&new, ui.err).trim_end());
+        }
+    }
+
+    /// An error of the service, with the places in the document that it speaks of.
+    pub(crate) fn explain(&self, mut error: CliError, ui: &Ui) -> CliError {
+        let found: Vec<Diagnostic> = error
+            .diagnostics
+            .iter()
+            .filter_map(|d| serde_json::from_value(d.clone()).ok())
+            .map(placed)
+            .collect();
+        if !found.is_empty() && error.rendered.is_none() {
+            error.rendered = Some(self.source.render(&found, ui.err));
+        }
+        error
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Found {
+    #[serde(default)]
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A finding without the places in files that only the service has.
+fn placed(found: Diagnostic) -> Diagnostic {
+    match found.file {
+        None => found,
+        Some(file) => Diagnostic {
+            message: format!("{} (in {file})", found.message),
+            file: None,
+            span: None,
+            notes: Vec::new(),
+            ..found
+        },
+    }
+}
+
 /// `1 error`, `1 error, 2 warnings`, or nothing.
 pub(crate) fn sum(diagnostics: &[Diagnostic]) -> String {
     let errors = diagnostics.iter().filter(|d| d.is_error()).count();
@@ -146,10 +212,11 @@ pub(crate) fn sum(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// Reads a document to send it: refused here if it is wrong, so that nothing is half done over there.
-pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Body, CliError> {
+pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Sendable, CliError> {
     let source = Source::read(&args.file, args.format)?;
+    let mut told = Vec::new();
     if !args.no_check
-        && let Ok(checked) = source.check(scope)
+        && let Ok(checked) = source.check(scope, &Limits::default())
         && !depends_on_service(&checked)
     {
         if !checked.accepted {
@@ -164,8 +231,9 @@ pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Body
         if ui.talk >= Talk::Normal && !checked.diagnostics.is_empty() {
             ui.note(source.render_checked(&checked, ui.err).trim_end());
         }
+        told = checked.diagnostics;
     }
-    Ok(source.body())
+    Ok(Sendable { source, told })
 }
 
 /// Whether only the service can tell: it may have a repository of templates.

@@ -355,6 +355,7 @@ impl Settings {
             tls: config.rest_ssl,
             cors: config.enable_cors.then(|| config.cors_origin.clone()),
             max_body: usize::try_from(config.rest_max_body).unwrap_or(usize::MAX),
+            documents: self.documents()?,
             call_timeout: match config.rest_blocking_call_timeout {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds)),
@@ -364,6 +365,27 @@ impl Settings {
                 && config.oaipmh_repo_name.is_some()
                 && config.oaipmh_repo_description.is_some(),
             ..Options::default()
+        })
+    }
+
+    /// Bounds of documents.
+    fn documents(&self) -> Result<im_radl::Limits, ConfigError> {
+        let config = self.config();
+        let most = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        let nesting = most(config.max_document_nesting);
+        if !(1..=im_radl::Limits::DEEPEST).contains(&nesting) {
+            return Err(self.wrong(
+                "MAX_DOCUMENT_NESTING",
+                format!("the value is not between 1 and {}", im_radl::Limits::DEEPEST),
+                "write 32, or remove the line",
+            ));
+        }
+        Ok(im_radl::Limits {
+            bytes: usize::try_from(config.max_document_size).unwrap_or(usize::MAX),
+            nesting,
+            list: most(config.max_document_list),
+            vms: most(config.max_document_vms),
+            diagnostics: most(config.max_diagnostics).max(1),
         })
     }
 
@@ -489,6 +511,15 @@ mod tests {
         assert_eq!(service.ctxt.max_time, usual.ctxt.max_time);
         assert_eq!(service.ctxt.wait_master, usual.ctxt.wait_master);
         assert!(settings.guard().is_ok() && settings.docker().is_ok() && settings.api(any).is_ok());
+        assert_eq!(settings.documents().unwrap(), im_radl::Limits::default());
+        let own = self::settings(
+            "[im]\nMAX_DOCUMENT_SIZE = 1000\nMAX_DOCUMENT_NESTING = 5\nMAX_DOCUMENT_LIST = 6\nMAX_DOCUMENT_VMS = 7\nMAX_DIAGNOSTICS = 8\n",
+        );
+        let own = own.api(any).unwrap().documents;
+        assert_eq!(
+            (own.bytes, own.nesting, own.list, own.vms, own.diagnostics),
+            (1000, 5, 6, 7, 8)
+        );
     }
 
     #[test]
@@ -506,7 +537,12 @@ mod tests {
                 .to_string();
             assert!(error.starts_with("im.cfg, line 2: ") && error.contains(part), "{error}");
         }
-        for line in ["TRUSTED_PROXIES = proxy", "REST_ROOT_PATH = im"] {
+        for line in [
+            "TRUSTED_PROXIES = proxy",
+            "REST_ROOT_PATH = im",
+            "MAX_DOCUMENT_NESTING = 0",
+            "MAX_DOCUMENT_NESTING = 257",
+        ] {
             let error = settings(&format!("[im]\n{line}\n")).api(any).unwrap_err().to_string();
             assert!(error.starts_with("im.cfg, line 2: "), "{error}");
         }

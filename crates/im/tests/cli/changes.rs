@@ -57,7 +57,7 @@ fn timeless(text: &str) -> String {
 fn create_shows_progress_and_survives_a_broken_connection() {
     let server = Server::start();
     infrastructure(&server, "configured");
-    accepted(&server, "POST /infrastructures?async=yes");
+    accepted(&server, "POST /infrastructures?async=yes&diagnostics=yes");
     let first = events(&[
         (1, 1000, "operation", operation("running")),
         (2, 1000, "state", states("pending")),
@@ -95,7 +95,7 @@ fn create_shows_progress_and_survives_a_broken_connection() {
 fn create_that_fails_says_why() {
     let server = Server::start();
     infrastructure(&server, "unconfigured");
-    accepted(&server, "POST /infrastructures?async=yes");
+    accepted(&server, "POST /infrastructures?async=yes&diagnostics=yes");
     let list = events(&[
         (1, 1000, "operation", operation("running")),
         (2, 1000, "state", states("running")),
@@ -126,7 +126,7 @@ fn create_that_fails_says_why() {
 fn create_that_needs_somebody_says_so() {
     let server = Server::start();
     infrastructure(&server, "pending");
-    accepted(&server, "POST /infrastructures?async=yes");
+    accepted(&server, "POST /infrastructures?async=yes&diagnostics=yes");
     let stuck =
         json!({"id": OP, "kind": "create", "state": "waiting_credentials", "error": "the cloud refuses the token"});
     let list = events(&[
@@ -153,13 +153,50 @@ fn a_bad_document_is_not_sent() {
     assert_eq!(server.lines(), [""; 0]);
     let told = user.run(&["create", "--no-check", "bad.radl"]);
     assert!(told.contains("exit: 1"), "{told}");
-    assert_eq!(server.lines(), ["POST /infrastructures?async=yes"]);
+    assert_eq!(server.lines(), ["POST /infrastructures?async=yes&diagnostics=yes"]);
+}
+
+/// What the service finds in a document is shown in it, once, whether it refuses it or not.
+#[test]
+fn findings_of_the_service_are_shown() {
+    let finding = |severity: &str, code: &str, message: &str| {
+        let span = json!({"start": 8, "end": 9, "line": 1, "column": 9});
+        json!({"severity": severity, "code": code, "message": message, "span": span, "hint": "do something"})
+    };
+    let server = Server::start();
+    let user = User::of(&server);
+    user.file("d.radl", "network n ()\nsystem s ()\n");
+    let known = json!({"severity": "warning", "code": "R0904", "message": "No system has an interface on network `n`",
+        "span": {"start": 0, "end": 9, "line": 1, "column": 1}});
+    let body = json!({"uri": format!("{}/infrastructures/{ID}", server.url),
+        "diagnostics": [known, finding("warning", "T0901", "the service knows better")]});
+    let create = "POST /infrastructures?async=yes&diagnostics=yes";
+    server.on(create, Reply::Full(200, "application/json", body.to_string(), Some(OP)));
+    let told = user.run(&["create", "--detach", "d.radl"]);
+    assert_eq!(told.matches("No system has an interface").count(), 1, "{told}");
+    assert!(
+        told.contains("warning[T0901]: the service knows better") && told.contains("d.radl:1:9"),
+        "{told}"
+    );
+    let quiet = user.run(&["create", "--quiet", "--detach", "d.radl"]);
+    assert!(!quiet.contains("T0901"), "{quiet}");
+
+    let server = Server::start();
+    let user = User::of(&server);
+    user.file("d.radl", "network n ()\n");
+    let body = json!({"message": "Error Creating Inf.: no", "code": 400, "diagnostics": [finding("error", "T0001", "not like this")]});
+    server.on(create, Reply::Full(400, "application/json", body.to_string(), None));
+    let told = user.run(&["create", "--no-check", "d.radl"]);
+    assert!(
+        told.contains("error[T0001]: not like this") && told.contains("1 | network n ()"),
+        "{told}"
+    );
 }
 
 #[test]
 fn detaching_leaves_at_once() {
     let server = Server::start();
-    accepted(&server, "POST /infrastructures?async=yes");
+    accepted(&server, "POST /infrastructures?async=yes&diagnostics=yes");
     let user = User::of(&server);
     let told = [
         user.run(&["create", "--detach", "d.radl"]),
@@ -173,7 +210,7 @@ fn detaching_leaves_at_once() {
 fn interrupting_a_create_detaches() {
     let server = Server::start();
     infrastructure(&server, "pending");
-    accepted(&server, "POST /infrastructures?async=yes");
+    accepted(&server, "POST /infrastructures?async=yes&diagnostics=yes");
     let list = events(&[
         (1, 1000, "operation", operation("running")),
         (2, 1000, "state", states("pending")),
@@ -210,7 +247,7 @@ fn a_service_without_events_is_asked_for_the_state() {
     infrastructure(&server, "configured");
     let body = format!("{}/infrastructures/{ID}", server.url);
     server.on(
-        "POST /infrastructures?async=yes",
+        "POST /infrastructures?async=yes&diagnostics=yes",
         Reply::Full(200, "text/uri-list", body, None),
     );
     let told = User::of(&server).run(&["create", "d.radl"]);
@@ -233,7 +270,7 @@ fn add_and_remove_tell_only_what_is_new() {
     infrastructure(&server, "configured");
     let body = json!({"uri-list": [{"uri": format!("{}/infrastructures/{ID}/vms/1", server.url)}]}).to_string();
     server.on(
-        &format!("POST /infrastructures/{ID}"),
+        &format!("POST /infrastructures/{ID}?diagnostics=yes"),
         Reply::Full(200, "application/json", body, Some(OP)),
     );
     server.on(

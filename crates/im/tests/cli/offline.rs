@@ -90,6 +90,20 @@ fn check_reads_standard_input() {
 }
 
 #[test]
+fn check_tells_as_much_as_is_wanted() {
+    let user = User::new();
+    user.file("many.radl", &"network 1\n".repeat(100));
+    let errors = |words: &[&str]| user.run(words).matches("error[R0001]").count();
+    assert_eq!(errors(&["check", "many.radl"]), 50);
+    assert_eq!(errors(&["check", "--most", "3", "many.radl"]), 3);
+    assert_eq!(errors(&["check", "--most", "1000", "many.radl"]), 100);
+    assert!(
+        user.run(&["check", "--most", "3", "many.radl"])
+            .contains("More than 3 errors")
+    );
+}
+
+#[test]
 fn codes_are_explained() {
     let user = User::new();
     let told = [

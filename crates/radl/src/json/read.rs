@@ -390,7 +390,7 @@ impl Reader<'_> {
 
     fn feature(&mut self, features: &mut Features, name: &str, node: Node) {
         let at = Origin(node.span);
-        let (name, op) = end_of(name, &node.value);
+        let (name, op) = literal(name).unwrap_or_else(|| end_of(name, &node.value));
         if !self.is_name(name, at) {
             return;
         }
@@ -413,7 +413,7 @@ impl Reader<'_> {
                 Some(Feature::number(i64::from(value)))
             }
             Json::Text(text) => Some(self.string(op, text, at)),
-            Json::Array(values) => self.array(name, values, at),
+            Json::Array(values) => self.array(name, op, values, at),
             Json::Object(members) if !members.contains_key("class") && name.ends_with(".applications") => {
                 let message =
                     format!("Invalid operator of `{name}`: it is one object where an array of them is expected");
@@ -457,7 +457,7 @@ impl Reader<'_> {
         }
     }
 
-    fn array(&mut self, name: &str, values: Vec<Node>, at: Origin) -> Option<Feature> {
+    fn array(&mut self, name: &str, op: Op, values: Vec<Node>, at: Origin) -> Option<Feature> {
         if values.len() > self.limits.list {
             let message = format!("List too long: {} elements are the most", self.limits.list);
             self.sink.push(Diagnostic::error(codes::LIMIT, message).at(at));
@@ -488,7 +488,7 @@ impl Reader<'_> {
             if texts == [""] {
                 texts.clear();
             }
-            return Some(Feature::List(Op::Eq, texts));
+            return Some(Feature::List(op, texts));
         }
         let mut groups = Features::new();
         for node in values {
@@ -512,6 +512,14 @@ impl Reader<'_> {
         }
         groups.remove(name)
     }
+}
+
+/// Name and operator of a member whose name begins with its operator: the name is that of the feature, whatever it
+/// looks like.
+fn literal(name: &str) -> Option<(&str, Op)> {
+    [Op::Le, Op::Ge, Op::Lt, Op::Gt, Op::Eq]
+        .into_iter()
+        .find_map(|op| Some((name.strip_prefix(op.as_str())?, op)))
 }
 
 /// Name and operator of a member: `X_min` and `X_max` are the ends of `X`. Of strings only versions have ends.

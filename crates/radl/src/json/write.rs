@@ -85,9 +85,12 @@ fn aspect(class: &str, id: &str, reference: bool, features: &Features) -> Value 
     if reference {
         members.insert("reference".into(), json!(true));
     }
-    write_features(&mut members, features);
+    write_features(&mut members, features, OF_ASPECTS);
     Value::Object(members)
 }
+
+/// Members that aspects have beside their features.
+const OF_ASPECTS: &[&str] = &["class", "id", "reference"];
 
 fn contextualize(all: &Contextualize) -> Value {
     let mut members = Map::new();
@@ -116,13 +119,20 @@ fn contextualize(all: &Contextualize) -> Value {
 
 fn object(features: &Features) -> Value {
     let mut members = Map::new();
-    write_features(&mut members, features);
+    write_features(&mut members, features, &[]);
     Value::Object(members)
 }
 
-fn write_features(members: &mut Map<String, Value>, features: &Features) {
+fn write_features(members: &mut Map<String, Value>, features: &Features, taken: &[&str]) {
     for (name, feature) in features.iter() {
-        write_feature(members, name, feature);
+        let reserved = name == "softs" || taken.contains(&name);
+        // As an end of an interval it would be read, or written over by one.
+        let end = name
+            .strip_suffix("_min")
+            .or_else(|| name.strip_suffix("_max"))
+            .is_some_and(|base| base.contains("version") || features.contains(base));
+        let literal = reserved || (end && !matches!(feature, Feature::Number(_)));
+        write_feature(members, name, feature, literal);
     }
     if !features.softs().is_empty() {
         let soft = |soft: &crate::Soft| json!({"weight": number(soft.weight), "items": object(&soft.features)});
@@ -130,28 +140,36 @@ fn write_features(members: &mut Map<String, Value>, features: &Features) {
     }
 }
 
-fn write_feature(members: &mut Map<String, Value>, name: &str, feature: &Feature) {
-    match feature {
-        Feature::Number(interval) => write_interval(members, name, interval),
-        // Strings are compared in versions only.
-        Feature::Text(op, text) if !op.is_eq() && name.contains("version") => {
+/// One feature. A name that would be read as something else is written with its operator before it.
+fn write_feature(members: &mut Map<String, Value>, name: &str, feature: &Feature, literal: bool) {
+    let op = match feature {
+        Feature::Number(interval) => return write_interval(members, name, interval, literal),
+        // Of versions the ends have names.
+        Feature::Text(op, text) if !op.is_eq() && name.contains("version") && !literal => {
             let end = if matches!(op, Op::Lt | Op::Le) { "max" } else { "min" };
             members.insert(format!("{name}_{end}"), json!(text));
+            return;
         }
-        _ => {
-            members.insert(name.into(), value(feature));
-        }
-    }
+        Feature::Text(op, _) | Feature::List(op, _) | Feature::Random(op, _) => *op,
+        Feature::Groups(_) => Op::Eq,
+    };
+    let name = if literal || !op.is_eq() {
+        format!("{op}{name}")
+    } else {
+        name.to_owned()
+    };
+    members.insert(name, value(feature));
 }
 
-fn write_interval(members: &mut Map<String, Value>, name: &str, interval: &Interval) {
+fn write_interval(members: &mut Map<String, Value>, name: &str, interval: &Interval, literal: bool) {
     let lower = interval.lower.as_ref().map(|end| number(end.value_in("")));
     let upper = interval.upper.as_ref().map(|end| number(end.value_in("")));
-    // A name that ends like an end of an interval is read as one: then both ends are written.
+    // A name that ends like an end of an interval would be read as one.
     let ambiguous = name.ends_with("_min") || name.ends_with("_max");
     match (lower, upper) {
-        (Some(lower), Some(upper)) if lower == upper && !ambiguous => {
-            members.insert(name.into(), lower);
+        (Some(lower), Some(upper)) if lower == upper => {
+            let equals = if literal || ambiguous { "=" } else { "" };
+            members.insert(format!("{equals}{name}"), lower);
         }
         (lower, upper) => {
             members.extend(lower.map(|value| (format!("{name}_min"), value)));

@@ -51,7 +51,7 @@ impl Parser<'_, '_> {
             let name = self.lexer.text_of(self.last);
             return Some(format!("is `and` missing before `{name}`?"));
         }
-        matches!(self.ahead.tok, Tok::Ident(_) | Tok::Word(Word::Soft))
+        matches!(self.ahead.tok, Tok::Ident(_) | Tok::Comma | Tok::Word(Word::Soft))
             .then(|| "features are joined by `and`".to_owned())
     }
 
@@ -85,7 +85,13 @@ impl Parser<'_, '_> {
             });
             return Ok(());
         }
-        let (name, start) = self.ident("the name of a feature")?;
+        let (name, start) = match self.ahead.tok {
+            Tok::Close => {
+                let hint = "an `and` stands between two features: remove the one before this".to_owned();
+                return Err(self.unexpected_with("the name of a feature", Some(hint)));
+            }
+            _ => self.ident("the name of a feature")?,
+        };
         let feature = if self.accept_word(Word::Contains) {
             Feature::group(self.body()?)
         } else {
@@ -139,13 +145,17 @@ impl Parser<'_, '_> {
                 self.take();
                 Ok(Feature::Text(op, String::new()))
             }
-            Tok::Ident(_) | Tok::Word(_) => Err(self.unquoted()),
+            Tok::Ident(_) | Tok::Word(_) => self.unquoted(op),
+            Tok::Op(_) => {
+                let hint = "the operators are `=`, `<`, `>`, `<=` and `>=`".to_owned();
+                Err(self.unexpected_with("a value: a number, a string or a list", Some(hint)))
+            }
             _ => Err(self.unexpected("a value: a number, a string or a list")),
         }
     }
 
-    /// A value that is a word: in double quotes, or in none.
-    fn unquoted(&mut self) -> Broken {
+    /// A value that is a word: in double quotes, which are read over, or in none.
+    fn unquoted(&mut self, op: Op) -> Step<Feature> {
         let span = self.ahead.span;
         let quoted = self.lexer.double_quoted(span);
         self.ahead.span = quoted.unwrap_or(span);
@@ -153,7 +163,11 @@ impl Parser<'_, '_> {
         let hint = format!("strings are written between single quotes: `'{}'`", shorten(written));
         let broken = self.unexpected_with("a value: a number, a string or a list", Some(hint));
         self.ahead.span = span;
-        broken
+        let Some(quoted) = quoted else { return Err(broken) };
+        while self.ahead.span.start < quoted.end && self.ahead.tok != Tok::End {
+            self.take();
+        }
+        Ok(Feature::Text(op, written.to_owned()))
     }
 
     fn list(&mut self, op: Op) -> Step<Feature> {

@@ -169,7 +169,7 @@ fn syntax() {
     assert_eq!(
         lines,
         [
-            "Line 2", "Line 2", "Line 3", "Line 3", "Line 3", "Line 3", "Line 4", "Line 5", "Line 5"
+            "Line 2", "Line 2", "Line 3", "Line 3", "Line 3", "Line 4", "Line 5", "Line 5"
         ],
         "{found:#?}"
     );
@@ -236,6 +236,38 @@ fn writing() {
         r#"[{"class":"contextualize"}]"#
     );
     assert_eq!(to_json(&read("")).to_string(), "[]");
+}
+
+/// Names that JSON could mistake for something else, and operators of strings, come back as they were.
+#[test]
+fn ambiguous_names() {
+    for (features, members) in [
+        (
+            "id = 'x' and class = 1 and reference = ['y']",
+            r#""=id":"x","=class":1,"=reference":["y"]"#,
+        ),
+        (
+            "softs contains (name = 'x') and soft 1 (y = 1)",
+            r#""=softs":[{"name":"x"}],"softs":[{"weight":1,"items":{"y":1}}]"#,
+        ),
+        ("x_min = 'a' and x >= 3", r#""=x_min":"a","x_min":3"#),
+        ("x_min = 'a'", r#""x_min":"a""#),
+        ("x_min = 5", r#""=x_min":5"#),
+        ("my.version_min = '5'", r#""=my.version_min":"5""#),
+        ("version <= '5'", r#""version_max":"5""#),
+        ("x >= 'a' and y < ['b']", r#"">=x":"a","<y":["b"]"#),
+        (
+            "g contains (id = 'x' and class = 'y')",
+            r#""g":[{"id":"x","class":"y"}]"#,
+        ),
+    ] {
+        let document = parse(&format!("system a ({features})")).document;
+        let json = to_json(&document).to_string();
+        assert_eq!(json, format!(r#"[{{"class":"system","id":"a",{members}}}]"#));
+        let again = parse(&json);
+        assert!(again.is_ok(), "{:?}", again.diagnostics);
+        assert_eq!(again.document, document, "{json}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::cli::{
     api::{self, StateView, path},
     args::{DocumentArgs, PowerArgs},
     board::{self, Board, first_line},
-    client::{Answer, Body, Change, Client},
-    document::{Scope, to_send},
+    client::{Answer, Change, Client},
+    document::{Scope, Sendable, to_send},
     error::{CliError, Exit},
     progress,
     ui::{Format, Tone, Ui, count, elapsed, printable},
@@ -40,17 +40,19 @@ pub(crate) struct Ending<'a> {
 /// `im create`.
 pub(crate) async fn create(client: &Client, args: &DocumentArgs, detach: bool) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = to_send(args, Scope::Whole, ui)?;
+    let document = to_send(args, Scope::Whole, ui)?;
     let answer = client
         .change(Change {
             method: Method::POST,
             path: path([]),
-            query: vec![("async", "yes".to_owned())],
-            body: Some(body),
+            query: vec![("async", "yes".to_owned()), ("diagnostics", "yes".to_owned())],
+            body: Some(document.body()),
             accept: "application/json",
             doing: "create the infrastructure",
         })
-        .await?;
+        .await
+        .map_err(|e| document.explain(e, ui))?;
+    document.note_answer(&answer.text, ui);
     let id = created(&answer.text)?;
     if ui.format == Format::Text {
         ui.line(&id)?;
@@ -94,20 +96,23 @@ pub(crate) async fn add(
     detach: bool,
 ) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = to_send(args, Scope::Part, ui)?;
+    let document = to_send(args, Scope::Part, ui)?;
     let id = api::resolve(client, typed).await?;
+    let mut query = context(configure);
+    query.push(("diagnostics", "yes".to_owned()));
     let change = Change {
         method: Method::POST,
         path: path([&id]),
-        query: context(configure),
-        body: Some(body),
+        query,
+        body: Some(document.body()),
         accept: "application/json",
         doing: "add machines",
     };
     let Some(answer) = or_interrupted(client.change(change)).await else {
         return Ok(left(ui, &id, &format!("`im wait {id}` waits for the end")));
     };
-    let answer = answer?;
+    let answer = answer.map_err(|e| document.explain(e, ui))?;
+    document.note_answer(&answer.text, ui);
     let vms = api::added(&answer.text);
     ui.note(match vms.as_slice() {
         [] => "no machines were added; the definitions are kept".to_owned(),
@@ -146,7 +151,7 @@ pub(crate) async fn remove(
 pub(crate) async fn reconfigure(
     client: &Client,
     typed: &str,
-    body: Option<Body>,
+    document: Option<&Sendable>,
     vms: &[u32],
     detach: bool,
 ) -> Result<Exit, CliError> {
@@ -160,11 +165,15 @@ pub(crate) async fn reconfigure(
             method: Method::PUT,
             path: path([&id, "reconfigure"]),
             query,
-            body,
+            body: document.map(Sendable::body),
             accept: "*/*, application/json",
             doing: "reconfigure the infrastructure",
         })
-        .await?;
+        .await
+        .map_err(|e| match document {
+            Some(document) => document.explain(e, client.ui()),
+            None => e,
+        })?;
     after(client, &id, answer, true, detach, "reconfigure the infrastructure").await
 }
 
@@ -211,14 +220,14 @@ pub(crate) async fn power(client: &Client, args: &PowerArgs, word: &str, done: &
 /// `im alter`.
 pub(crate) async fn alter(client: &Client, typed: &str, vm: u32, args: &DocumentArgs) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let body = to_send(args, Scope::Part, ui)?;
+    let document = to_send(args, Scope::Part, ui)?;
     let id = api::resolve(client, typed).await?;
     let json = ui.format == Format::Json;
     let change = Change {
         method: Method::PUT,
         path: path([&id, "vms", &vm.to_string()]),
         query: Vec::new(),
-        body: Some(body),
+        body: Some(document.body()),
         accept: if json { "application/json" } else { "text/plain" },
         doing: "alter the machine",
     };
@@ -229,7 +238,7 @@ pub(crate) async fn alter(client: &Client, typed: &str, vm: u32, args: &Document
             &format!("`im show {id} {vm}` tells what has become of it"),
         ));
     };
-    let answer = answer?;
+    let answer = answer.map_err(|e| document.explain(e, ui))?;
     match serde_json::from_str::<Value>(&answer.text) {
         Ok(value) if json => ui.json(&value)?,
         _ => ui.text(&printable(&answer.text))?,

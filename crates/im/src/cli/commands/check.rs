@@ -6,16 +6,21 @@ use crate::cli::{
     error::{CliError, Exit},
     ui::{Format, Tone, Ui},
 };
+use im_radl::Limits;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Checks documents: 0 if all are accepted, 1 if one is refused, 2 if one cannot be read.
-pub(crate) fn check(files: &[PathBuf], format: Option<Language>, ui: Ui) -> Result<Exit, CliError> {
+pub(crate) fn check(files: &[PathBuf], format: Option<Language>, most: usize, ui: Ui) -> Result<Exit, CliError> {
     let mut exit = Exit::Ok;
     let mut results = Vec::new();
+    let limits = Limits {
+        diagnostics: most,
+        ..Limits::default()
+    };
     for file in files {
         let source = Source::read(file, format)?;
-        let checked = source.check(Scope::Whole).map_err(|wanted| {
+        let checked = source.check(Scope::Whole, &limits).map_err(|wanted| {
             let message = format!(
                 "`{}` imports files that are not built in, and nothing is fetched here: {}",
                 source.name,

@@ -23,7 +23,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
     let Decided { ui, settings } = decided;
     let client = || Client::new(settings, *ui);
     match command {
-        Command::Check { files, format } => check::check(&files, format, *ui),
+        Command::Check { files, format, most } => check::check(&files, format, most, *ui),
         Command::Explain { code } => check::explain(code.as_deref(), *ui),
         Command::Fmt { files, check } => forms::format(&files, check, *ui),
         Command::Convert { file, to } => forms::convert(&file, to, *ui).await,
@@ -51,11 +51,11 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
             detach,
         } => {
             let document = file.map(|file| DocumentArgs { file, format, no_check });
-            let body = match &document {
+            let checked = match &document {
                 Some(document) => Some(to_send(document, Scope::Part, ui)?),
                 None => None,
             };
-            change::reconfigure(&client()?, &id, body, &vms, detach.detach).await
+            change::reconfigure(&client()?, &id, checked.as_ref(), &vms, detach.detach).await
         }
         Command::Start(args) => change::power(&client()?, &args, "start", "started").await,
         Command::Stop(args) => change::power(&client()?, &args, "stop", "stopped").await,

@@ -53,7 +53,7 @@ async fn against(args: &PlanArgs, typed: &str, settings: &Settings, ui: Ui) -> R
             method: Method::POST,
             path: path([&id, "plan"]),
             query: Vec::new(),
-            body: Some(body),
+            body: Some(body.body()),
             accept: "application/json",
             doing: "tell what the document would change",
         })
