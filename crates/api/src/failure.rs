@@ -195,6 +195,7 @@ fn status(error: &ServiceError) -> StatusCode {
         | E::NoOperation
         | E::NotRemoved { .. } => StatusCode::NOT_FOUND,
         E::NotGranted | E::Disabled | E::NotTosca(_) => StatusCode::FORBIDDEN,
+        E::Conflict(_) => StatusCode::CONFLICT,
         E::Unauthorized(_) => StatusCode::UNAUTHORIZED,
         E::BadDocument { .. } | E::Refused(_) | E::Operation { .. } => StatusCode::BAD_REQUEST,
         E::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,

@@ -273,6 +273,19 @@ snapshot!(
     operations,
     ("GET", "/operations/op-1", &[A], ""),
     ("GET", "/operations/none", &[A, JSON], ""),
+    ("GET", "/infrastructures/inf/operations", &[A], ""),
+    ("GET", "/infrastructures/foreign/operations", &[A, JSON], ""),
+    ("POST", "/operations/op-1/retry", &[A], ""),
+    ("POST", "/operations/op-1/cancel?async=yes", &[A, JSON], ""),
+    ("POST", "/operations/op-1/abandon", &[A, JSON], ""),
+    ("POST", "/operations/op-waiting/retry", &[A, JSON], ""),
+    ("POST", "/operations/op-ended/cancel", &[A, JSON], ""),
+    ("POST", "/operations/op-1/explode", &[A], ""),
+    ("POST", "/operations/op-1/retry", &[A, ("accept", "image/png")], ""),
+    ("GET", "/operations/op-1/retry", &[A], ""),
+    ("POST", "/operations/op-1/retry", &[], ""),
+    ("POST", "/infrastructures/inf/abandon", &[A], ""),
+    ("POST", "/infrastructures/none/abandon?async=1", &[A, JSON], ""),
 );
 
 snapshot!(

@@ -261,13 +261,17 @@ impl Actor {
             }
             return;
         }
-        // One that waits for credentials is not over either: what began now would be left behind by it.
-        let is_destroy = |operation: &Operation| operation.kind == OpKind::Destroy;
-        if self.running().any(|r| is_destroy(&r.operation)) || self.parked.values().any(|o| is_destroy(o)) {
+        // One that is paused is not over either, and has planned what to remove: nothing more may come to be.
+        let running = self.cloud.iter().map(|r| &r.operation);
+        let deleting = running.chain(self.parked.values()).any(|o| o.kind == OpKind::Destroy);
+        if deleting || self.owner.with_state(|state| state.infra.deleted) {
+            // What arrives during a delete, or was on its way when it ended, has nothing to work on.
             for entry in std::mem::take(&mut self.waiting) {
                 self.close(entry, Cancelled::ByDelete).await;
             }
-            return;
+            if deleting {
+                return;
+            }
         }
         let (off, rest) = std::mem::take(&mut self.waiting).into_iter().partition(Entry::is_off);
         self.waiting = rest;

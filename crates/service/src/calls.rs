@@ -62,7 +62,7 @@ impl Service {
         if state.infra.deleting {
             return Err(ServiceError::DeletedInfrastructure);
         }
-        self.hand_over(caller, infra).await?;
+        self.hand_over(caller, &state).await?;
         Ok(state)
     }
 
@@ -74,32 +74,6 @@ impl Service {
             }
             other => other,
         })
-    }
-
-    /// Operations that wait for credentials get those of this call, and go on.
-    async fn hand_over(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<()> {
-        let unfinished = self.engine.store().operations(infra, OperationFilter::Unfinished).await;
-        for row in unfinished.map_err(|e| database(&e))? {
-            if row.state != OpState::WaitingCredentials {
-                continue;
-            }
-            let Ok(request) = Request::from_value(&row.request) else {
-                continue;
-            };
-            let request = Request {
-                credentials: (**caller.credentials()).clone(),
-                ..request
-            };
-            let request = request.to_value().map_err(|e| internal(&e))?;
-            // Whoever had it may just have let go of it.
-            for _ in 0..3 {
-                let resumed = self.engine.resume(&row.id, (*request).clone()).await;
-                if resumed.map_err(|e| database(&e))? {
-                    break;
-                }
-            }
-        }
-        Ok(())
     }
 
     async fn submit(&self, operation: Operation) -> ServiceResult<OperationId> {
@@ -119,7 +93,7 @@ impl Service {
         let row = self.engine.wait(id).await.map_err(|e| database(&e))?;
         let state = self.engine.snapshot(&row.infra).await.map_err(|e| database(&e))?;
         let state = state.ok_or(ServiceError::NoInfrastructure)?;
-        if matches!(row.state, OpState::Stuck | OpState::WaitingCredentials) {
+        if row.state.is_paused() {
             let message = row.error.unwrap_or_else(|| match row.state {
                 OpState::Stuck => "The operation cannot go on by itself.".to_owned(),
                 _ => "The operation waits for credentials.".to_owned(),
@@ -436,9 +410,13 @@ impl Service {
         let unfinished = store.operations(infra, OperationFilter::Unfinished).await;
         let unfinished = unfinished.map_err(|e| database(&e))?;
         let wanted = |row: &&Operation| {
-            let goes_on = matches!(row.state, OpState::Pending | OpState::Running | OpState::Unwinding);
-            let forced = Request::from_value(&row.request).is_ok_and(|r| r.what == What::Destroy { force: true });
-            row.kind == OpKind::Destroy && goes_on && (forced || force == Force::No)
+            let goes_on = !row.state.is_paused() && row.cancel.is_none();
+            let what = Request::from_value(&row.request).map(|r| r.what);
+            let enough = match what {
+                Ok(What::Destroy { force: forced }) => forced || force == Force::No,
+                _ => false,
+            };
+            row.kind == OpKind::Destroy && goes_on && enough
         };
         Ok(unfinished.iter().find(wanted).map(|row| row.id.clone()))
     }

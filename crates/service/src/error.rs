@@ -51,6 +51,9 @@ pub enum ServiceError {
         /// In the contract's words.
         message: String,
     },
+    /// Comes too late for what it is about (409).
+    #[error("{0}")]
+    Conflict(String),
     /// No such operation (404).
     #[error("Invalid operation ID")]
     NoOperation,

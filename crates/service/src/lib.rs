@@ -14,6 +14,7 @@ mod flow;
 mod logs;
 mod manager;
 mod materialize;
+mod operations;
 mod options;
 mod reads;
 mod refresh;
@@ -28,8 +29,12 @@ mod views;
 
 pub use connectors::Connectors;
 pub use error::{ServiceError, ServiceResult};
-pub use facade::{Accepted, ContMsg, Context, Force, OperationView, Reply, StateView, VmView};
+pub use facade::{
+    Accepted, CloudName, ContMsg, Context, Force, NeededAccount, OperationDetails, OperationView, PlannedStep,
+    RemainingResource, Reply, StateView, Steer, VmView,
+};
 pub use flow::Flow;
+pub use im_ops::StepStanding;
 pub use manager::Manager;
 pub use options::{BootMode, Cidr, CidrError, PolicySource, ServiceOptions, TagNames, default_private_masks};
 pub use service::Service;

@@ -1,6 +1,9 @@
 //! Everything that an edge can ask, as one trait: REST, XML-RPC and the tests of both see only this.
 
-use crate::{Accepted, ContMsg, Context, Force, OperationView, Reply, ServiceResult, StateView, Translation, VmView};
+use crate::{
+    Accepted, ContMsg, Context, Force, OperationDetails, OperationView, RemainingResource, Reply, ServiceResult,
+    StateView, Steer, Translation, VmView,
+};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use im_auth::Caller;
@@ -128,6 +131,28 @@ pub trait Manager: Send + Sync + 'static {
     /// The feed after event number `after`; ends after the infrastructure is gone.
     async fn events(&self, caller: &Caller, infra: &InfraId, after: u64) -> ServiceResult<BoxStream<'static, Event>>;
 
-    /// One operation.
-    async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationView>;
+    /// One operation: its plan, what became of each step, what it leaves behind.
+    async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationDetails>;
+
+    /// Operations of an infrastructure, oldest first; of a deleted one, too.
+    async fn operations(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Vec<OperationView>>;
+
+    /// Lets an operation go on, or ends it. With [`Reply::WhenDone`] answers when it has ended or paused. Repeating the
+    /// call is safe; one that has ended is an error ([`crate::ServiceError::Conflict`]) unless that was wanted.
+    async fn steer(
+        &self,
+        caller: &Caller,
+        id: &OperationId,
+        steer: Steer,
+        reply: Reply,
+    ) -> ServiceResult<OperationDetails>;
+
+    /// Gives an infrastructure up without asking any cloud: it is gone, and what it had stays. Answers what that is,
+    /// with [`Reply::WhenDone`].
+    async fn abandon(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<RemainingResource>>>;
 }

@@ -1,7 +1,7 @@
 //! Calls that change nothing. They answer from the engine's snapshot; clouds are asked within a small budget of time.
 
 use crate::{
-    ContMsg, OperationView, ServiceError, ServiceResult, StateView, VmView,
+    ContMsg, ServiceError, ServiceResult, StateView, VmView,
     feed::Feed,
     logs,
     service::{Service, database},
@@ -9,15 +9,12 @@ use crate::{
 };
 use futures::stream::{self, BoxStream, StreamExt as _};
 use im_auth::{Caller, IM};
-use im_model::{Event, InfraId, LogScope, OperationId, StepEventKind, VmId};
+use im_model::{Event, InfraId, LogScope, VmId};
 use im_radl::{Document, Feature};
 use im_store::{InfraState, Owned};
 use regex::RegexBuilder;
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The largest automaton that a `filter` may need, in bytes.
 const LARGEST_FILTER: usize = 1 << 20;
@@ -161,33 +158,5 @@ impl Service {
             Some((event, feed))
         });
         Ok(events.boxed())
-    }
-
-    pub(crate) async fn read_operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationView> {
-        let store = self.engine.store();
-        let row = store.operation(id).await.map_err(|e| database(&e))?;
-        let row = row.ok_or(ServiceError::NoOperation)?;
-        let state = self.engine.snapshot(&row.infra).await.map_err(|e| database(&e))?;
-        let state = state.ok_or(ServiceError::NoOperation)?;
-        // Of a deleted infrastructure the operations can still be looked at: one of them says how it went.
-        if !caller.may_access(&state.infra.owners) {
-            return Err(ServiceError::NotGranted);
-        }
-        let events = store.step_events(id).await.map_err(|e| database(&e))?;
-        let ended = |kind: &StepEventKind| match kind {
-            StepEventKind::Succeeded { .. } | StepEventKind::Skipped => true,
-            StepEventKind::Failed { last, .. } => *last,
-            StepEventKind::Started { .. } | StepEventKind::Undone => false,
-        };
-        let known: BTreeSet<_> = events.iter().map(|e| e.step).collect();
-        let ended: BTreeSet<_> = events.iter().filter(|e| ended(&e.kind)).map(|e| e.step).collect();
-        Ok(OperationView {
-            id: row.id,
-            kind: row.kind,
-            state: row.state,
-            error: row.error,
-            steps: row.plan.map_or(0, |plan| plan.steps.len()).max(known.len()),
-            ended: ended.len(),
-        })
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum What {
     },
     /// Remove everything.
     Destroy { force: bool },
+    /// Let go of everything, without asking a cloud.
+    Abandon,
     /// Configure.
     Configure {
         /// The document sent along, if any.
@@ -120,6 +122,7 @@ mod tests {
                 })),
             },
             What::Destroy { force: true },
+            What::Abandon,
             What::Configure { radl: None, only: None },
             What::Power {
                 vm: None,

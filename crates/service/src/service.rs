@@ -1,8 +1,8 @@
 //! The service itself: the engine, the application it runs, and what callers may ask.
 
 use crate::{
-    Accepted, Connectors, ContMsg, Context, Force, Manager, OperationView, Reply, ServiceError, ServiceOptions,
-    ServiceResult, StateView, Translation, VmView,
+    Accepted, Connectors, ContMsg, Context, Force, Manager, OperationDetails, OperationView, RemainingResource, Reply,
+    ServiceError, ServiceOptions, ServiceResult, StateView, Steer, Translation, VmView,
     flow::Flow,
     refresh::Refresher,
     tosca::{ReadDocuments, Toscas},
@@ -237,7 +237,30 @@ impl Manager for Service {
         self.read_events(caller, infra, after).await
     }
 
-    async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationView> {
+    async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationDetails> {
         self.read_operation(caller, id).await
+    }
+
+    async fn operations(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Vec<OperationView>> {
+        self.read_operations(caller, infra).await
+    }
+
+    async fn steer(
+        &self,
+        caller: &Caller,
+        id: &OperationId,
+        steer: Steer,
+        reply: Reply,
+    ) -> ServiceResult<OperationDetails> {
+        self.do_steer(caller, id, steer, reply).await
+    }
+
+    async fn abandon(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<RemainingResource>>> {
+        self.do_abandon(caller, infra, reply).await
     }
 }

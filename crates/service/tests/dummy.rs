@@ -373,7 +373,8 @@ async fn operations_can_be_looked_at() {
     let view = service
         .operation(&caller(), &accepted.operation.unwrap())
         .await
-        .unwrap();
+        .unwrap()
+        .operation;
     assert_eq!(
         (view.kind, view.state, view.error),
         (OpKind::Create, OpState::Done, None)

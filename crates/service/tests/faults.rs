@@ -191,7 +191,7 @@ async fn missing_credentials_are_waited_for() {
         panic!("{error}")
     };
     assert_eq!(message, "No auth data has been specified to Fake.");
-    let view = service.operation(&caller(), &operation).await.unwrap();
+    let view = service.operation(&caller(), &operation).await.unwrap().operation;
     assert_eq!(view.state, OpState::WaitingCredentials);
     // The next call that changes something brings them along.
     service.reconfigure(&caller(), &id, read(""), None).await.unwrap();

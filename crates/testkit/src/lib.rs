@@ -16,4 +16,4 @@ pub use dice::Dice;
 pub use memory::{MemoryStore, at_rest};
 pub use nodes::{NodeImage, Nodes, TestNode, required};
 pub use safeguard::Safeguard;
-pub use simcloud::{Fault, Object, SimCloud, SimCloudOptions};
+pub use simcloud::{Always, Fault, Object, SimCloud, SimCloudOptions};

@@ -6,6 +6,7 @@ mod events;
 mod infrastructure;
 mod infrastructures;
 mod later;
+mod operations;
 mod system;
 mod vms;
 
@@ -54,7 +55,10 @@ const VM_PROPERTY: Methods = methods! {
     "PUT" => vms::power,
 };
 const SNAPSHOT: Methods = methods! { "PUT" => later::snapshot };
-const OPERATION: Methods = methods! { "GET" => system::operation };
+const OPERATION: Methods = methods! { "GET" => operations::operation };
+const STEER: Methods = methods! { "POST" => operations::steer };
+const OPERATIONS: Methods = methods! { "GET" => operations::operations };
+const ABANDON: Methods = methods! { "POST" => operations::abandon };
 const CLOUD: Methods = methods! { "GET" => later::cloud };
 const STATS: Methods = methods! { "GET" => later::stats };
 const VERSION: Methods = methods! { "GET" => system::version };
@@ -80,11 +84,14 @@ pub(crate) fn find(path: &str) -> Option<Methods> {
         ["infrastructures", _, "reconfigure"] => RECONFIGURE,
         ["infrastructures", _, "authorization"] => AUTHORIZATION,
         ["infrastructures", _, "events"] => EVENTS,
+        ["infrastructures", _, "operations"] => OPERATIONS,
+        ["infrastructures", _, "abandon"] => ABANDON,
         ["infrastructures", _, _] => PROPERTY,
         ["infrastructures", _, "vms", _] => VM,
         ["infrastructures", _, "vms", _, _] => VM_PROPERTY,
         ["infrastructures", _, "vms", _, "disks", _, "snapshot"] => SNAPSHOT,
         ["operations", _] => OPERATION,
+        ["operations", _, _] => STEER,
         ["clouds", _, _] => CLOUD,
         ["stats"] => STATS,
         ["version"] => VERSION,

@@ -1,14 +1,7 @@
-//! What is not about an infrastructure: the version, and operations by their id.
+//! What is not about an infrastructure: the version.
 
-use crate::{
-    accept::Form,
-    answer,
-    answer::TEXT,
-    call::Call,
-    failure::{Answer, within},
-};
+use crate::{accept::Form, answer, answer::TEXT, call::Call, failure::Answer};
 use axum::body::Bytes;
-use im_model::OperationId;
 use std::borrow::Cow;
 
 /// `GET /version`: needs no credentials; load balancers ask it all the time.
@@ -21,15 +14,4 @@ pub(crate) async fn version(call: Call) -> Answer {
         })),
         Form::Json => answer::member("version", version),
     }
-}
-
-/// `GET /operations/<id>`.
-pub(crate) async fn operation(call: Call) -> Answer {
-    const PREFIX: &str = "Error Getting operation";
-    let credentials = call.credentials()?;
-    call.json_only()?;
-    let caller = call.login(credentials, PREFIX).await?;
-    let id = OperationId::from(&*call.segment(1));
-    let view = call.manager().operation(&caller, &id).await.map_err(within(PREFIX))?;
-    answer::json(&view)
 }

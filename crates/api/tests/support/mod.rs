@@ -15,11 +15,14 @@ use axum::{
 use futures::stream::{self, BoxStream, StreamExt as _};
 use im_api::{Options, Rest};
 use im_auth::{Caller, Policy};
-use im_model::{Credentials, Event, EventBody, InfraId, LogScope, OpKind, OpState, OperationId, Power, VmId, VmState};
+use im_model::{
+    Account, Credentials, Event, EventBody, InfraId, Key, LogScope, OpKind, OpState, OperationId, Power, ResourceKind,
+    ResourceState, StepId, VmId, VmState,
+};
 use im_radl::Document;
 use im_service::{
-    Accepted, ContMsg, Context, Force, Manager, OperationView, Reply, ServiceError, ServiceResult, StateView,
-    Translation, VmView,
+    Accepted, CloudName, ContMsg, Context, Force, Manager, NeededAccount, OperationDetails, OperationView, PlannedStep,
+    RemainingResource, Reply, ServiceError, ServiceResult, StateView, Steer, StepStanding, Translation, VmView,
 };
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
@@ -90,6 +93,57 @@ fn done<T>(value: T) -> ServiceResult<Accepted<T>> {
         operation: Some(OperationId::from("op-1")),
         value,
         warnings: Vec::new(),
+    })
+}
+
+fn details(id: &OperationId) -> ServiceResult<OperationDetails> {
+    if id.as_str() != "op-1" {
+        return Err(ServiceError::NoOperation);
+    }
+    let cloud = || CloudName {
+        id: "one".to_owned(),
+        kind: "Docker".to_owned(),
+        server: "docker.example".to_owned(),
+    };
+    let step = |n: u32, vm, what: &str, state, errors: &[&str]| PlannedStep {
+        step: StepId(n),
+        vm,
+        what: what.to_owned(),
+        after: (0..n).map(StepId).collect(),
+        state,
+        attempts: 1,
+        errors: errors.iter().map(|e| (*e).to_owned()).collect(),
+    };
+    Ok(OperationDetails {
+        operation: OperationView {
+            id: id.clone(),
+            infrastructure: InfraId::from("inf"),
+            kind: OpKind::Create,
+            state: OpState::WaitingCredentials,
+            cancel: None,
+            error: Some("token expired".to_owned()),
+            created: 1_000,
+            steps: 2,
+            ended: 1,
+            needs: vec![NeededAccount {
+                cloud: cloud(),
+                account: Account::new("a"),
+            }],
+        },
+        plan: vec![
+            step(0, None, "create network net", StepStanding::Succeeded, &[]),
+            step(1, Some(VmId(0)), "create vm", StepStanding::Retrying, &["no room"]),
+        ],
+        remaining: vec![RemainingResource {
+            kind: ResourceKind::Vm,
+            name: "0".to_owned(),
+            vm: Some(VmId(0)),
+            cloud: cloud(),
+            account: Account::new("a"),
+            id: Some("c0ffee".to_owned()),
+            key: Key::from_stored("key".to_owned()),
+            state: ResourceState::Released,
+        }],
     })
 }
 
@@ -363,19 +417,42 @@ impl Manager for Fake {
         Ok(stream::iter(events.filter(move |e| e.seq > after).collect::<Vec<_>>()).boxed())
     }
 
-    async fn operation(&self, _: &Caller, id: &OperationId) -> ServiceResult<OperationView> {
+    async fn operation(&self, _: &Caller, id: &OperationId) -> ServiceResult<OperationDetails> {
         self.note(format!("operation({id})"));
-        if id.as_str() != "op-1" {
-            return Err(ServiceError::NoOperation);
+        details(id)
+    }
+
+    async fn operations(&self, _: &Caller, infra: &InfraId) -> ServiceResult<Vec<OperationView>> {
+        self.note(format!("operations({infra})"));
+        self.infra(infra).await?;
+        Ok(vec![details(&OperationId::from("op-1"))?.operation])
+    }
+
+    async fn steer(&self, _: &Caller, id: &OperationId, steer: Steer, reply: Reply) -> ServiceResult<OperationDetails> {
+        self.note(format!("steer({id}, {steer:?}, {reply:?})"));
+        match id.as_str() {
+            "op-waiting" => Err(ServiceError::Operation {
+                id: id.clone(),
+                message: "These credentials are of account b. Operation op-waiting needs credentials of account a of \
+                          cloud one (type Docker)."
+                    .to_owned(),
+            }),
+            "op-ended" => Err(ServiceError::Conflict(
+                "The operation has ended (done): make the call again.".to_owned(),
+            )),
+            _ => details(id),
         }
-        Ok(OperationView {
-            id: id.clone(),
-            kind: OpKind::Create,
-            state: OpState::Done,
-            error: None,
-            steps: 3,
-            ended: 3,
-        })
+    }
+
+    async fn abandon(
+        &self,
+        _: &Caller,
+        infra: &InfraId,
+        reply: Reply,
+    ) -> ServiceResult<Accepted<Vec<RemainingResource>>> {
+        self.note(format!("abandon({infra}, {reply:?})"));
+        self.infra(infra).await?;
+        done(details(&OperationId::from("op-1"))?.remaining)
     }
 }
 

@@ -279,6 +279,24 @@ pub(crate) enum Command {
         #[command(flatten)]
         detach: DetachArgs,
     },
+    /// Look at what the service does or did: list, show, retry, cancel, abandon
+    #[command(visible_alias = "ops", disable_help_subcommand = true)]
+    Operations {
+        /// What to do
+        #[command(subcommand)]
+        command: OperationsCommand,
+    },
+    /// Give an infrastructure up: it is forgotten, and everything it has stays at the cloud
+    ///
+    /// For clouds that are gone or locked. No cloud is contacted. Lists what stays, with cloud, account and id: it is
+    /// yours to remove.
+    Abandon {
+        /// The infrastructure
+        id: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Check documents without contacting anything; exit code 0 accepted, 1 refused, 2 usage
     Check {
         /// The documents; `-` reads standard input
@@ -393,6 +411,60 @@ pub(crate) enum Graph {
     Dot,
     /// A picture.
     Svg,
+}
+
+/// What to do with operations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationsCommand {
+    /// List the operations of an infrastructure that have not ended
+    #[command(visible_alias = "ls")]
+    List {
+        /// The infrastructure
+        id: String,
+        /// Those that have ended, too
+        #[arg(long, short = 'A')]
+        all: bool,
+    },
+    /// Show an operation: its steps, what went wrong, what may remain at the cloud
+    Show {
+        /// The operation
+        operation: String,
+    },
+    /// Let one go on that is stuck, or waits for credentials; those you send are used if they are of its account
+    Retry {
+        /// The operation
+        operation: String,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// End one, and remove what it made
+    Cancel {
+        /// The operation
+        operation: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// End one without asking a cloud; what it made may stay there
+    Abandon {
+        /// The operation
+        operation: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+}
+
+/// Whether to wait where that is not usual.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WaitArgs {
+    /// Return when it has ended, or cannot go on
+    #[arg(long, short)]
+    pub(crate) wait: bool,
 }
 
 /// What to start, stop or restart.

@@ -4,6 +4,7 @@
 
 mod changes;
 mod offline;
+mod operations;
 mod questions;
 mod run;
 mod server;

@@ -126,6 +126,10 @@ impl Steps<'_> {
                 }
             }
         } else {
+            if self.is_removed(step.unit) {
+                self.fail(id, "removed by another operation".to_owned(), false, Retry::Never, None);
+                return;
+            }
             let spec = match self.fill_in(&spec) {
                 Ok(spec) => spec,
                 Err(why) => return self.fail(id, why, false, Retry::Never, None),
@@ -168,6 +172,14 @@ impl Steps<'_> {
             .entry((cloud, account, kind, again))
             .or_default()
             .push((id, row));
+    }
+
+    /// While this operation was paused, another one removed the VM: it is not made any more.
+    fn is_removed(&self, unit: Unit) -> bool {
+        let Unit::Vm(vm) = unit else { return false };
+        self.run
+            .owner
+            .with_state(|state| state.vms.get(&vm).is_some_and(|row| row.destroyed))
     }
 
     /// Puts the ids that earlier steps gave into a request, and freezes it.

@@ -8,6 +8,7 @@ mod change;
 mod configure;
 mod launch;
 mod names;
+mod needs;
 mod project;
 mod remove;
 mod run;
@@ -20,6 +21,8 @@ use crate::{
     documents::Documents,
     request::{Request, What},
 };
+pub(crate) use needs::Needs;
+
 use async_trait::async_trait;
 use im_cloud::net::Guard;
 use im_model::{CloudRef, Deployment, OpKind};
@@ -90,6 +93,7 @@ impl Workflow for Flow {
             What::Launch(launch) => self.plan_launch(job, launch, resolved, state),
             What::Remove { vms, .. } => Ok(remove::plan_remove(state, vms)),
             What::Destroy { .. } => Ok(remove::plan_destroy(state)),
+            What::Abandon => Ok(remove::plan_abandon(state)),
             What::Configure { radl, only } => self.plan_configure(state, radl.as_ref(), only.as_deref()),
             What::Power { vm, power } => Ok(change::plan_power(state, *vm, *power)),
             What::Alter { vm, .. } => Ok(change::plan_alter(*vm)),

@@ -10,7 +10,9 @@ use crate::{
     states::Next,
 };
 use im_ctxt::{DISABLED, DISABLED_VM};
-use im_model::{Configured, LogScope, OpKind, OpState, Operation, OperationId, Unit, Vm, VmId, VmState};
+use im_model::{
+    Configured, LogScope, OpKind, OpState, Operation, OperationId, Resource, ResourceKind, Unit, Vm, VmId, VmState,
+};
 use im_ops::{Cancelled, Change, Ending, Job, UnitOutcome};
 use im_radl::Document;
 use im_store::{InfraState, Write};
@@ -176,7 +178,7 @@ impl Flow {
                             next.vms.insert(row.id, destroyed(row));
                         }
                         Some(why) => {
-                            next.vms.insert(row.id, again_unknown(row));
+                            next.vms.insert(row.id, still_there(state, row, &why));
                             lines.push(format!("Error removing VM {}: {why}", row.id));
                         }
                     }
@@ -227,7 +229,7 @@ pub(super) fn destroy(job: &Job, state: &InfraState, change: Change<'_>) -> Vec<
                     None => {}
                     Some(why) => {
                         clean = false;
-                        next.vms.insert(row.id, again_unknown(row));
+                        next.vms.insert(row.id, still_there(state, row, &why));
                         lines.push(format!("Error destroying VM {}: {why}", row.id));
                     }
                 }
@@ -266,16 +268,43 @@ fn destroyed(vm: &Arc<Vm>) -> Arc<Vm> {
     Arc::new(row)
 }
 
-/// A VM that could not be removed: what it does now is to be asked.
-fn again_unknown(vm: &Arc<Vm>) -> Arc<Vm> {
+/// How the error of a VM begins of which only other resources are left.
+const MACHINE_GONE: &str = "The machine is gone";
+
+/// A VM that could not be removed. If its machine is gone and something else is left, it is off, and says what; else
+/// what it does now is to be asked.
+fn still_there(state: &InfraState, vm: &Arc<Vm>, why: &str) -> Arc<Vm> {
     let mut row = (**vm).clone();
-    row.state = if row.cloud_id.is_some() {
-        VmState::Running
-    } else {
-        VmState::Failed
-    };
     row.updated = 0;
+    let left: Vec<_> = state.resources.values().filter(|r| r.unit == Unit::Vm(vm.id)).collect();
+    let machine = left.iter().any(|r| r.kind == ResourceKind::Vm);
+    if row.cloud_id.is_some() && !machine && !left.is_empty() {
+        let left: Vec<String> = left.iter().map(|r| told(r)).collect();
+        row.cloud_id = None;
+        row.state = VmState::Off;
+        row.error = Some(format!(
+            "{MACHINE_GONE}, but {} could not be removed: {why}. Remove it again to try once more.",
+            left.join(", ")
+        ));
+    } else if row.cloud_id.is_some() {
+        row.state = VmState::Running;
+    } else if row.state == VmState::Deleting {
+        // Its machine went earlier, or never was.
+        let gone = vm
+            .error
+            .as_deref()
+            .is_some_and(|e| e.starts_with("The machine is gone"));
+        row.state = if gone { VmState::Off } else { VmState::Failed };
+    }
     Arc::new(row)
+}
+
+fn told(resource: &Resource) -> String {
+    let kind = resource.kind.as_str().replace('_', " ");
+    match &resource.cloud_id {
+        Some(id) => format!("{kind} {} ({id})", resource.name),
+        None => format!("{kind} {}", resource.name),
+    }
 }
 
 /// Why a VM is still there, if it is. One without steps had nothing to remove.

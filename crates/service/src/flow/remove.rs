@@ -1,8 +1,8 @@
 //! Remove and destroy: which resources go, in which order. Pure.
 
-use im_model::{Account, Action, CloudRef, Key, Plan, Resource, ResourceKind, Step, StepId, Unit, VmId};
+use im_model::{Account, Action, CloudRef, Key, Plan, Resource, ResourceKind, ResourceState, Step, StepId, Unit, VmId};
 use im_ops::Planned;
-use im_store::InfraState;
+use im_store::{InfraState, Write};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -115,6 +115,19 @@ pub(super) fn plan_destroy(state: &InfraState) -> Planned {
         Unit::Infra => None,
     }));
     plan(state, &gone, |_, _| true)
+}
+
+/// Lets go of everything, whatever the rows say of it: nothing is asked of any cloud.
+pub(super) fn plan_abandon(state: &InfraState) -> Planned {
+    let released = |row: &Arc<Resource>| {
+        let mut row = Resource::clone(row);
+        row.state = ResourceState::Released;
+        Write::Resource(Arc::new(row))
+    };
+    Planned {
+        plan: Plan::default(),
+        writes: state.resources.values().map(released).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use im_model::{
 use im_ops::EngineOptions;
 use im_radl::{Document, System};
 use im_service::{Connectors, Manager, Service, ServiceOptions};
-use im_store::SqliteStore;
+use im_store::{SqliteStore, Store};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -37,6 +37,8 @@ struct World {
     refused: BTreeMap<String, String>,
     kept: BTreeMap<String, String>,
     slow: Duration,
+    /// Machines are configured over SSH; so they are born, and so their address is.
+    real: Option<(VmState, &'static [&'static str])>,
 }
 
 /// The cloud.
@@ -64,6 +66,16 @@ impl Fake {
         world.kept.clear();
         world.refused.clear();
     }
+    /// Something that exists.
+    pub(crate) fn put(&self, name: &str, key: &str) {
+        let thing = Thing {
+            id: format!("id of {name}"),
+            key: key.to_owned(),
+            spec: Value::Null,
+            state: VmState::Running,
+        };
+        self.0.lock().unwrap().things.insert(name.to_owned(), thing);
+    }
     /// Names of all that exists.
     pub(crate) fn things(&self) -> Vec<String> {
         self.0.lock().unwrap().things.keys().cloned().collect()
@@ -85,6 +97,10 @@ impl Fake {
     pub(crate) fn lose(&self, name: &str) {
         self.0.lock().unwrap().things.remove(name);
     }
+    /// Machines can be configured; they are born like this, and stay so.
+    pub(crate) fn be_real(&self, born: VmState, addresses: &'static [&'static str]) {
+        self.0.lock().unwrap().real = Some((born, addresses));
+    }
     /// Observing takes so long.
     pub(crate) fn be_slow(&self, how: Duration) {
         self.0.lock().unwrap().slow = how;
@@ -99,12 +115,16 @@ fn refused(why: &str) -> CloudError {
     CloudError::not_applied(ErrorKind::Exhausted, why)
 }
 
-fn observed(thing: &Thing, vm: bool) -> Observed {
+fn observed(thing: &Thing, vm: bool, addresses: &[&str]) -> Observed {
     Observed {
         cloud_id: thing.id.clone(),
         state: vm.then_some(thing.state),
         public_ips: Vec::new(),
-        private_ips: Vec::new(),
+        private_ips: addresses
+            .iter()
+            .filter(|_| vm)
+            .map(|a| (None, a.parse().unwrap()))
+            .collect(),
         features: BTreeMap::new(),
     }
 }
@@ -116,6 +136,7 @@ impl Connector for Fake {
     }
     fn capability(&self) -> Capability {
         let kinds = [ResourceKind::Vm, ResourceKind::Network, ResourceKind::Volume];
+        let real = self.0.lock().unwrap().real.is_some();
         Capability {
             creates: kinds.map(|kind| (kind, Idempotence::UniqueName)).into(),
             power: Supports::Yes,
@@ -124,9 +145,9 @@ impl Connector for Fake {
             snapshot: Supports::No("Not supported"),
             images: Supports::No("Should have implemented this"),
             quotas: Supports::No("Should have implemented this"),
-            contextualizes: false,
-            dialable: false,
-            listing_lag_ms: 0,
+            contextualizes: real,
+            dialable: real,
+            listing_lag_ms: u64::from(real),
         }
     }
     fn check_auth(&self, _cloud: &CloudRef, _auth: &AuthLine) -> Result<(), CloudError> {
@@ -137,8 +158,11 @@ impl Connector for Fake {
         system.features.set_text("disk.0.os.credentials.username", "root");
         vec![system]
     }
-    async fn account(&self, _cx: &Cx) -> Result<Account, CloudError> {
-        Ok(Account::new("fake account"))
+    async fn account(&self, cx: &Cx) -> Result<Account, CloudError> {
+        Ok(Account::new(match cx.auth.plain("account") {
+            "" => "fake account",
+            other => other,
+        }))
     }
     async fn resolve(&self, _cx: &Cx, _request: &LaunchRequest) -> Result<Value, CloudError> {
         Ok(json!({}))
@@ -180,6 +204,7 @@ impl Connector for Fake {
     }
     async fn ensure(&self, _cx: &Cx, wanted: &[Wanted], _run: FirstOrResume) -> Vec<Result<Observed, CloudError>> {
         let mut world = self.0.lock().unwrap();
+        let (born, addresses) = world.real.unwrap_or((VmState::Running, &[]));
         let mut one = |wanted: &Wanted| {
             let name = name_of(wanted.kind, &wanted.name);
             if let Some(why) = world.refused.get(&name) {
@@ -189,12 +214,12 @@ impl Connector for Fake {
                 id: format!("id of {name}"),
                 key: wanted.key.to_string(),
                 spec: wanted.frozen.decode().unwrap(),
-                state: VmState::Running,
+                state: born,
             });
             if thing.key != wanted.key.as_str() {
                 return Err(CloudError::not_applied(ErrorKind::Conflict, "the name is taken"));
             }
-            Ok(observed(thing, wanted.kind == ResourceKind::Vm))
+            Ok(observed(thing, wanted.kind == ResourceKind::Vm, addresses))
         };
         wanted.iter().map(&mut one).collect()
     }
@@ -205,8 +230,9 @@ impl Connector for Fake {
         let slow = self.0.lock().unwrap().slow;
         tokio::time::sleep(slow).await;
         let world = self.0.lock().unwrap();
+        let addresses = world.real.map_or(&[][..], |real| real.1);
         let see = |id: &String| match world.things.values().find(|thing| thing.id == *id) {
-            Some(thing) => Seen::There(Box::new(observed(thing, true))),
+            Some(thing) => Seen::There(Box::new(observed(thing, true, addresses))),
             None => Seen::NotThere,
         };
         Ok(ids.iter().map(see).collect())
@@ -233,7 +259,7 @@ impl Connector for Fake {
             Power::Stop => VmState::Stopped,
             Power::Start | Power::Reboot => VmState::Running,
         };
-        Ok(observed(thing, true))
+        Ok(observed(thing, true, &[]))
     }
     async fn alter(&self, _cx: &Cx, _id: &str, _current: &System, _wanted: &System) -> Result<Observed, CloudError> {
         Err(CloudError::unsupported("Not supported"))
@@ -248,7 +274,11 @@ impl Connector for Fake {
 
 /// The service over that cloud.
 pub(crate) async fn service(fake: &Arc<Fake>) -> Arc<Service> {
-    let store = Arc::new(SqliteStore::temporary().await.unwrap());
+    service_over(fake, Arc::new(SqliteStore::temporary().await.unwrap())).await
+}
+
+/// The same, with a database of the test's.
+pub(crate) async fn service_over(fake: &Arc<Fake>, store: Arc<dyn Store>) -> Arc<Service> {
     let mut engine = EngineOptions::new(InstanceId::from("test"));
     engine.retry_delay = Duration::from_millis(10);
     let options = ServiceOptions {
@@ -273,6 +303,11 @@ fn caller_with(lines: &[&[(&str, &str)]]) -> Caller {
 
 pub(crate) fn caller() -> Caller {
     caller_with(&[&[("type", "Fake"), ("id", "fake")]])
+}
+
+/// The same user, with credentials of another account there.
+pub(crate) fn caller_of_another_account() -> Caller {
+    caller_with(&[&[("type", "Fake"), ("id", "fake"), ("account", "another account")]])
 }
 
 pub(crate) fn caller_without_cloud() -> Caller {

@@ -1,7 +1,7 @@
 //! The way of one process to the simulated cloud: what it sends is carried out whether or not it still waits, and each
 //! call may meet a fault.
 
-use super::{Fault, SimCloud};
+use super::{Always, Fault, SimCloud};
 use crate::{crash::Life, safeguard::Safeguard};
 use async_trait::async_trait;
 use im_cloud::{
@@ -164,6 +164,13 @@ impl SimConnector {
 
     async fn ensure_one(&self, cx: &Cx, wanted: &Wanted, first: FirstOrResume) -> Result<Observed, CloudError> {
         let account = self.check(cx)?;
+        let always = self.cloud.world().kinds.get(&wanted.kind).copied();
+        match always {
+            None => {}
+            Some(Always::Refused) => return Err(CloudError::not_applied(ErrorKind::Unavailable, "come back later")),
+            Some(Always::RefusedForGood) => return Err(CloudError::not_applied(ErrorKind::Invalid, "never")),
+            Some(Always::Unanswered) => return std::future::pending().await,
+        }
         let (wanted, mark) = (wanted.clone(), cx.mark(&wanted.key));
         let cloud_id = self
             .request(move |cloud, first| cloud.create(&wanted, &mark, &account, first), first)

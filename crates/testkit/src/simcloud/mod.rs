@@ -15,6 +15,17 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// What happens to every request to create something of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Always {
+    /// Refused, nothing done; may succeed later.
+    Refused,
+    /// Refused, nothing done; will not succeed.
+    RefusedForGood,
+    /// Not done, and never answered.
+    Unanswered,
+}
+
 /// What happens to one call about one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -121,6 +132,8 @@ struct World {
     calls: u64,
     /// So many faults in a hundred calls, of these kinds.
     rate: (u64, Vec<Fault>),
+    /// What always happens to requests to create one of these kinds.
+    kinds: BTreeMap<ResourceKind, Always>,
     /// Keys or steps of which two objects were alive at once.
     doubles: Vec<String>,
     /// How many objects of a step are alive, whichever the attempt.
@@ -183,6 +196,7 @@ impl SimCloud {
                 faults: BTreeMap::new(),
                 calls: 0,
                 rate: (0, Vec::new()),
+                kinds: BTreeMap::new(),
                 doubles: Vec::new(),
                 living: HashMap::new(),
                 planted: Vec::new(),
@@ -213,10 +227,16 @@ impl SimCloud {
         self.world().rate = (percent, kinds.to_vec());
     }
 
+    /// Creating a resource of this kind fails so from now on.
+    pub fn fail_kind(&self, kind: ResourceKind, always: Always) {
+        self.world().kinds.insert(kind, always);
+    }
+
     /// Everything works from now on; what is on its way still arrives.
     pub fn heal(&self) {
         let mut world = self.world();
         world.rate = (0, Vec::new());
+        world.kinds.clear();
         world.faults.clear();
     }
 

@@ -421,15 +421,20 @@ pub(crate) async fn watch_to_end(client: &Client, ending: Ending<'_>) -> Result<
 fn halted(ending: &Ending<'_>, operation: String, state: OpState, why: Option<String>) -> CliError {
     let mut error = CliError::new(Exit::Failed, format!("the service could not {}", ending.doing));
     error.causes.extend(why);
-    error.operation = Some(operation);
     let id = ending.id;
     error.hints.push(match state {
         OpState::WaitingCredentials => {
-            format!("it waits for credentials that the cloud accepts: mend your file and `im reconfigure {id}`")
+            format!(
+                "it waits for credentials that the cloud accepts: mend your file and `im operations retry {operation}`"
+            )
         }
         OpState::Undone => format!("what it had made was removed; `im log {id}` says more"),
-        _ => format!("`im log {id}` says more; `im destroy {id}` removes what there is"),
+        _ => format!(
+            "`im operations show {operation}` says more, `im operations retry {operation}` tries again, \
+             `im destroy {id}` removes what there is"
+        ),
     });
+    error.operation = Some(operation);
     error
 }
 

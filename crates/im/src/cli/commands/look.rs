@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A cell: its text and how it is painted.
-type Cell = (String, Option<Tone>);
+pub(super) type Cell = (String, Option<Tone>);
 
-fn plain(text: impl Into<String>) -> Cell {
+pub(super) fn plain(text: impl Into<String>) -> Cell {
     (text.into(), None)
 }
 
@@ -28,7 +28,7 @@ fn state_cell(state: Option<VmState>) -> Cell {
 }
 
 /// Prints columns without lines between them, as the other tools of a shell do.
-fn print_table(ui: &Ui, head: &[&str], rows: &[Vec<Cell>]) -> Result<(), CliError> {
+pub(super) fn print_table(ui: &Ui, head: &[&str], rows: &[Vec<Cell>]) -> Result<(), CliError> {
     let head: Vec<Cell> = head.iter().map(|h| ((*h).to_owned(), Some(Tone::Strong))).collect();
     let width = |column: usize| {
         let cells = std::iter::once(&head).chain(rows);

@@ -4,6 +4,7 @@ mod change;
 mod check;
 mod forms;
 mod look;
+mod operations;
 mod outputs;
 mod plan;
 pub(crate) mod ssh;
@@ -67,6 +68,8 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
             yes,
             detach,
         } => change::destroy(&client()?, &ids, force, yes, detach.detach).await,
+        Command::Operations { command } => operations::run(&client()?, command).await,
+        Command::Abandon { id, yes } => operations::abandon(&client()?, &id, yes).await,
         Command::List { filter, long } => look::list(&client()?, filter.as_deref(), long).await,
         Command::Show {
             id,
