@@ -9,7 +9,7 @@ mod common;
 
 use common::{I, ask, block_on};
 use im_model::{InfraId, OpKind, OpState, Operation, OperationId};
-use im_store::{OperationFilter, Store};
+use im_store::OperationFilter;
 use im_testkit::{
     Fault, SimCloudOptions,
     simulator::{Ask, World, WorldOptions, check},

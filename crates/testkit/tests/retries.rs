@@ -6,7 +6,6 @@ mod common;
 
 use common::{I, ask, block_on};
 use im_model::{InfraId, OpKind, OpState, OperationId, ResourceKind, StepEventKind, StepId, VmState};
-use im_store::Store;
 use im_testkit::{
     Always, SimCloudOptions,
     simulator::{World, WorldOptions, check},
