@@ -248,6 +248,7 @@ impl Service {
         Ok(Accepted {
             operation: Some(id),
             value,
+            warnings: Vec::new(),
         })
     }
 }
