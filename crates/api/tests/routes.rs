@@ -289,6 +289,15 @@ snapshot!(
 );
 
 snapshot!(
+    orphans,
+    ("GET", "/orphans", &[A, JSON], ""),
+    ("DELETE", "/orphans", &[A], ""),
+    ("GET", "/orphans", &[], ""),
+    ("GET", "/orphans", &[A, ("accept", "text/plain")], ""),
+    ("POST", "/orphans", &[A], ""),
+);
+
+snapshot!(
     later,
     ("PUT", "/infrastructures", &[A], "{}"),
     ("POST", "/infrastructures/inf/authorization", &[A], "{}"),

@@ -219,6 +219,8 @@ pub enum Gone {
 /// 6. `ensure_absent` is idempotent, never touches an object that does not bear the key's mark, and answers success
 ///    only once the object is gone (or going, with nothing left to ask for).
 /// 7. `find` lists every live resource of the infrastructure, complete, or fails.
+///    `find_all` does the same for the whole account, whatever infrastructure a mark names; marks that the deployment
+///    did not make are passed over by both.
 /// 8. `observe` answers for every id asked, in order, in as few calls as the cloud allows; a passing fault is an error,
 ///    never [`Seen::NotThere`].
 /// 9. Nothing answers "not there" for another account than `cx.account`.
@@ -269,6 +271,10 @@ pub trait Connector: Send + Sync {
 
     /// Everything of the infrastructure `cx.infra` that bears a mark of the deployment.
     async fn find(&self, cx: &Cx) -> Result<Vec<Found>, CloudError>;
+
+    /// Everything in the account that bears a mark of the deployment, of whatever infrastructure: `cx.infra` is not
+    /// looked at.
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError>;
 
     /// What the cloud says of these VMs.
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError>;

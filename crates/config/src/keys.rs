@@ -162,6 +162,16 @@ keys! {
         "Seconds that one call of a cloud may take.";
     Im "OPERATION_LEASE" operation_lease: u64 = 30, Own Works,
         "Seconds after which another instance takes over what a dead one was doing.";
+    Im "CREDENTIALS_KEEP_TIME" credentials_keep_time: u64 = 3600, Own Works,
+        "Seconds for which an operation that has removed something keeps the credentials it came with, sealed, at most: what was removed is searched for once more when no late call can make it again. 0: they are dropped with the answer, and that search waits for the next call that brings some.";
+    Im "ORPHANS_CHECK_INTERVAL" orphans_check_interval: u64 = 600, Own Works,
+        "Seconds after which a call of a user that changes something has the user's clouds looked through again, for what bears this service's mark and belongs to nothing. 0: only `im orphans` does it.";
+    Im "HOUSEKEEPING_INTERVAL" housekeeping_interval: u64 = 3600, Own Works,
+        "Seconds between two times that the database is pruned; 0: never.";
+    Im "HISTORY_DAYS" history_days: u32 = 30, Own Works,
+        "Days for which operations that have ended, their steps, and the marks of what was removed are remembered; feed and logs of a deleted infrastructure, too.";
+    Im "EVENTS_KEPT" events_kept: u64 = 10_000, Own Works,
+        "Events of an infrastructure that are kept. A reader who asks for older ones is told to read the state anew.";
     Im "DEFAULT_VM_MEMORY" default_vm_memory: u32 = 512, Shared Works,
         "Memory of a machine whose document says nothing.";
     Im "DEFAULT_VM_MEMORY_UNIT" default_vm_memory_unit: String = text("M"), Shared Works,

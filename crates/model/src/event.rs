@@ -68,6 +68,9 @@ pub enum EventBody {
         /// Those of the VMs that changed.
         vms: BTreeMap<VmId, VmState>,
     },
+    /// Events before this one are not kept any more: whoever reads the feed has missed some, and reads state and logs
+    /// anew. Never stored; made for the reader, under the number of the last event that is missing.
+    Reset,
     /// Lines were added to a log.
     Log {
         /// Whose.

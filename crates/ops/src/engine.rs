@@ -1,6 +1,6 @@
 //! The engine's face: submit, wait, read, update, subscribe, stop.
 
-use crate::{EngineOptions, Workflow, inner::Inner, owner::operation_event, state::apply};
+use crate::{EngineOptions, Workflow, inner::Inner, owner::operation_event, settle, state::apply};
 use im_model::{Event, InfraId, Infrastructure, Operation, OperationId};
 use im_store::{InfraState, Release, Store, StoreError, StoreResult, Submission, Write};
 use serde_json::Value;
@@ -35,7 +35,9 @@ impl Engine {
                 }
             }
         });
-        Ok(Arc::new(Self { inner }))
+        let engine = Arc::new(Self { inner });
+        settle::start(&engine);
+        Ok(engine)
     }
 
     /// The database.

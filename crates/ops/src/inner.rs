@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) killed: CancellationToken,
     /// Operations under way.
     pub(crate) runs: TaskTracker,
+    /// Something was buried: it is to be searched for again.
+    pub(crate) buried: Notify,
 }
 
 impl Inner {
@@ -73,6 +75,7 @@ impl Inner {
             stopping: CancellationToken::new(),
             killed: CancellationToken::new(),
             runs: TaskTracker::new(),
+            buried: Notify::new(),
         })
     }
 

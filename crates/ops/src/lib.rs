@@ -9,16 +9,19 @@ mod actor;
 mod cache;
 mod engine;
 mod inner;
+mod needed;
 mod operations;
 mod options;
 mod owner;
 mod run;
+mod settle;
 mod state;
 mod workflow;
 
 pub use engine::Engine;
 pub use operations::{OperationRows, StepStanding, StepView, remaining, step_views};
 pub use options::EngineOptions;
+pub use settle::Searched;
 pub use workflow::{
     Cancelled, Change, Ending, Job, Planned, Reach, RowChange, RunCall, Sink, StepError, UnitOutcome, Workflow,
 };

@@ -86,7 +86,8 @@ impl Engine {
         };
         let events = store.step_events(id).await?;
         let (count, _) = store.step_counts(id).await?;
-        let mut rows = store.tombstones(&operation.infra).await?;
+        let tombstones = store.tombstones(&operation.infra).await?;
+        let mut rows: Vec<Resource> = tombstones.into_iter().map(|t| t.row).collect();
         if let Some(state) = self.snapshot(&operation.infra).await? {
             rows.extend(state.resources.values().map(|row| Resource::clone(row)));
         }

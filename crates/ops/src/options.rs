@@ -34,6 +34,9 @@ pub struct EngineOptions {
     pub ensure_chunk: usize,
     /// Rows of idle infrastructures kept in memory for readers. One takes one to two KiB.
     pub cached_rows: usize,
+    /// How long an operation that has ended keeps its request, and the credentials in it, for the second search of what
+    /// it removed. Zero: not at all, so that only [`crate::Engine::search_again`] makes that search.
+    pub keep_requests: Duration,
 }
 
 impl EngineOptions {
@@ -54,7 +57,14 @@ impl EngineOptions {
             max_parallel_runs: 256,
             ensure_chunk: 64,
             cached_rows: 60_000,
+            keep_requests: Duration::from_hours(1),
         }
+    }
+
+    /// How long after its removal something may still be made by a call that was on its way, listing lag apart: its
+    /// tombstone is searched for once more after that.
+    pub(crate) fn grave_time(&self) -> Duration {
+        self.lease + self.call_deadline + self.settle
     }
 
     pub(crate) fn lease_ms(&self) -> u64 {

@@ -5,7 +5,7 @@
 //! When the epoch has moved, everything of the infrastructure is dropped at once.
 
 use crate::{actor::Signal, inner::Inner, state::apply};
-use im_model::{Cancel, Event, EventBody, InfraId, OpState, Operation, OperationId};
+use im_model::{Cancel, Event, EventBody, InfraId, OpState, Operation, OperationId, ResourceState};
 use im_store::{Committed, Fence, InfraState, Release, StoreError, StoreResult, Submission, Write};
 use std::{
     panic::AssertUnwindSafe,
@@ -169,6 +169,11 @@ impl Owner {
             .map_err(|_| self.lost())?;
         answer.await.unwrap_or_else(|_| Err(self.lost()))
     }
+}
+
+/// Whether a write makes a tombstone.
+fn buries(write: &Write) -> bool {
+    matches!(write, Write::Resource(row) if row.state == ResourceState::Gone)
 }
 
 /// The task that writes.
@@ -340,6 +345,9 @@ impl Writer {
 
     fn publish(&mut self, writes: &[Write], seq: u64, events: Vec<Event>) {
         self.working.seq = seq;
+        if writes.iter().any(buries) {
+            self.inner.buried.notify_one();
+        }
         {
             let mut published = self.owner.published.lock().unwrap_or_else(PoisonError::into_inner);
             let state = Arc::make_mut(&mut published);

@@ -28,6 +28,8 @@ pub(crate) fn apply(state: &mut InfraState, write: &Write) {
         | Write::Event(_)
         | Write::Log { .. }
         | Write::ClearLog { .. }
+        | Write::Searched { .. }
+        | Write::DropRequests
         | Write::Blob { .. } => {}
     }
 }

@@ -63,6 +63,7 @@ impl Service {
             return Err(ServiceError::DeletedInfrastructure);
         }
         self.hand_over(caller, &state).await?;
+        self.reaper.credentials_came(caller);
         Ok(state)
     }
 
@@ -183,6 +184,7 @@ impl Service {
         };
         let operation = Self::operation_of(&id, OpKind::Create, caller, What::Launch(launch))?;
         let operation_id = operation.id.clone();
+        self.reaper.credentials_came(caller);
         let stored = self.engine.submit(operation, Some(infrastructure), writes, false).await;
         stored.map_err(|e| database(&e))?;
         if reply == Reply::WhenDone {
@@ -376,6 +378,7 @@ impl Service {
     ) -> ServiceResult<Accepted<()>> {
         self.options.boot_mode.allow(Deed::Destroy)?;
         self.access(caller, infra).await?;
+        self.reaper.credentials_came(caller);
         let id = if let Some(id) = self.destroy_under_way(infra, force).await? {
             id
         } else {

@@ -1,6 +1,6 @@
 //! The feed of an infrastructure for one watcher: what is stored, then what happens, without gap or repetition.
 
-use im_model::{Event, InfraId};
+use im_model::{Event, EventBody, InfraId};
 use im_ops::Engine;
 use im_store::StoreResult;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -64,7 +64,16 @@ impl Feed {
             if self.behind {
                 let page = self.engine.store().events(&self.infra, self.last, PAGE).await?;
                 self.behind = page.len() >= PAGE;
-                if !page.is_empty() {
+                if let Some(first) = page.first() {
+                    // Numbers have no gap: what is missing was pruned.
+                    if first.seq > self.last + 1 {
+                        self.waiting.push_back(Event {
+                            infra: self.infra.clone(),
+                            seq: first.seq - 1,
+                            time: first.time,
+                            body: EventBody::Reset,
+                        });
+                    }
                     self.waiting.extend(page);
                     continue;
                 }

@@ -11,11 +11,13 @@ mod error;
 mod facade;
 mod feed;
 mod flow;
+mod housekeeping;
 mod logs;
 mod manager;
 mod materialize;
 mod operations;
 mod options;
+mod orphans;
 mod reads;
 mod refresh;
 mod request;
@@ -34,8 +36,10 @@ pub use facade::{
     RemainingResource, Reply, StateView, Steer, VmView,
 };
 pub use flow::Flow;
+pub use housekeeping::Housekeeping;
 pub use im_ops::StepStanding;
 pub use manager::Manager;
 pub use options::{BootMode, Cidr, CidrError, PolicySource, ServiceOptions, TagNames, default_private_masks};
+pub use orphans::{Orphan, OrphanProblem, OrphanStatus, Orphans};
 pub use service::Service;
 pub use tosca::{Fetch, ToscaOptions, Translation};

@@ -1,8 +1,8 @@
 //! Everything that an edge can ask, as one trait: REST, XML-RPC and the tests of both see only this.
 
 use crate::{
-    Accepted, ContMsg, Context, Force, OperationDetails, OperationView, RemainingResource, Reply, ServiceResult,
-    StateView, Steer, Translation, VmView,
+    Accepted, ContMsg, Context, Force, OperationDetails, OperationView, Orphans, RemainingResource, Reply,
+    ServiceResult, StateView, Steer, Translation, VmView,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -130,6 +130,12 @@ pub trait Manager: Send + Sync + 'static {
 
     /// The feed after event number `after`; ends after the infrastructure is gone.
     async fn events(&self, caller: &Caller, infra: &InfraId, after: u64) -> ServiceResult<BoxStream<'static, Event>>;
+
+    /// What bears a mark of this deployment at the caller's clouds and belongs to no infrastructure that lives.
+    async fn orphans(&self, caller: &Caller) -> ServiceResult<Orphans>;
+
+    /// Removes of these what a tombstone proves dead; answers what went and what is left.
+    async fn remove_orphans(&self, caller: &Caller) -> ServiceResult<Orphans>;
 
     /// One operation: its plan, what became of each step, what it leaves behind.
     async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationDetails>;

@@ -1,6 +1,6 @@
 //! Settings of the service, filled in by the binary from `im.cfg`. Plain values; nothing here reads a file.
 
-use crate::{ServiceError, ServiceResult, tosca::ToscaOptions};
+use crate::{Housekeeping, ServiceError, ServiceResult, tosca::ToscaOptions};
 use im_auth::Policy;
 use im_ctxt::CtxtOptions;
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
@@ -145,6 +145,11 @@ pub struct ServiceOptions {
     pub grace: Duration,
     /// How long a reader waits for a refresh before it gets what was known.
     pub refresh_budget: Duration,
+    /// How often a user's clouds are looked through for what bears our mark and belongs to nothing, at most; zero: only
+    /// when it is asked for.
+    pub reap_every: Duration,
+    /// What is pruned.
+    pub housekeeping: Housekeeping,
     /// How long one call of a cloud may take.
     pub call_deadline: Duration,
     /// `WAIT_RUNNING_VM_TIMEOUT`.
@@ -175,6 +180,8 @@ impl Default for ServiceOptions {
             refresh_after: Duration::from_secs(10),
             grace: Duration::from_mins(2),
             refresh_budget: Duration::from_secs(2),
+            reap_every: Duration::from_mins(10),
+            housekeeping: Housekeeping::default(),
             call_deadline: Duration::from_mins(2),
             wait_running: Duration::from_mins(30),
             wait_public_ip: Duration::from_secs(90),

@@ -1,9 +1,12 @@
 //! The service itself: the engine, the application it runs, and what callers may ask.
 
 use crate::{
-    Accepted, Connectors, ContMsg, Context, Force, Manager, OperationDetails, OperationView, RemainingResource, Reply,
-    ServiceError, ServiceOptions, ServiceResult, StateView, Steer, Translation, VmView,
+    Accepted, Connectors, ContMsg, Context, Force, Manager, OperationDetails, OperationView, Orphans,
+    RemainingResource, Reply, ServiceError, ServiceOptions, ServiceResult, StateView, Steer, Translation, VmView,
     flow::Flow,
+    housekeeping::Housekeeper,
+    options::Deed,
+    orphans::Reaper,
     refresh::Refresher,
     tosca::{ReadDocuments, Toscas},
     views::Views,
@@ -30,6 +33,8 @@ pub struct Service {
     pub(crate) views: Views,
     pub(crate) toscas: Toscas,
     pub(crate) read_documents: ReadDocuments,
+    pub(crate) reaper: Arc<Reaper>,
+    _housekeeper: Option<Housekeeper>,
 }
 
 pub(crate) fn database(error: &StoreError) -> ServiceError {
@@ -48,8 +53,10 @@ impl Service {
         let options = Arc::new(options);
         let toscas = Toscas::new(options.tosca.clone(), guard.clone());
         let flow = Flow::new(connectors, options.clone(), store.clone(), guard);
-        let engine = Engine::start(store, flow.clone(), engine).await?;
+        let engine = Engine::start(store.clone(), flow.clone(), engine).await?;
         Ok(Arc::new(Self {
+            reaper: Reaper::new(engine.clone(), flow.clone()),
+            _housekeeper: Housekeeper::start(store, options.housekeeping),
             engine,
             flow,
             options,
@@ -235,6 +242,15 @@ impl Manager for Service {
 
     async fn events(&self, caller: &Caller, infra: &InfraId, after: u64) -> ServiceResult<BoxStream<'static, Event>> {
         self.read_events(caller, infra, after).await
+    }
+
+    async fn orphans(&self, caller: &Caller) -> ServiceResult<Orphans> {
+        self.reaper.list(caller).await
+    }
+
+    async fn remove_orphans(&self, caller: &Caller) -> ServiceResult<Orphans> {
+        self.options.boot_mode.allow(Deed::Destroy)?;
+        self.reaper.remove(caller).await
     }
 
     async fn operation(&self, caller: &Caller, id: &OperationId) -> ServiceResult<OperationDetails> {

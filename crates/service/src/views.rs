@@ -66,7 +66,7 @@ impl Views {
         vm: &Vm,
     ) -> ServiceResult<Arc<VmView>> {
         let shown = states::shown(&state.infra, vm);
-        let shown = refresher.believed(flow, &state.infra.id, vm, shown);
+        let shown = refresher.belief(flow, &state.infra.id).of(vm, shown);
         let known = {
             let kept = self.lock();
             let of_now = kept.infras.get(&state.infra.id).filter(|k| k.seq == state.seq);
@@ -92,7 +92,8 @@ impl Views {
     pub(crate) fn states(flow: &Flow, refresher: &Refresher, state: &InfraState) -> StateView {
         let infra = &state.infra;
         let living = state.vms.values().filter(|vm| !vm.destroyed);
-        let believed = |vm: &Arc<Vm>| refresher.believed(flow, &infra.id, vm, states::shown(infra, vm));
+        let belief = refresher.belief(flow, &infra.id);
+        let believed = |vm: &Arc<Vm>| belief.of(vm, states::shown(infra, vm));
         let vm_states: std::collections::BTreeMap<_, _> = living.map(|vm| (vm.id, believed(vm))).collect();
         StateView {
             state: states::overall(infra, vm_states.values().copied()),

@@ -1,6 +1,8 @@
 //! The whole service over SQLite commits in groups: what it writes to disk for an infrastructure does not grow with
 //! every VM.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests.
+
 mod support;
 
 use im_service::{Force, Manager as _, Reply};

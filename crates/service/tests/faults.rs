@@ -190,7 +190,11 @@ async fn missing_credentials_are_waited_for() {
     let ServiceError::Operation { id: operation, message } = error else {
         panic!("{error}")
     };
-    assert_eq!(message, "No auth data has been specified to Fake.");
+    assert_eq!(
+        message,
+        "No auth data has been specified to Fake. Needed are credentials for cloud fake of type Fake, account fake \
+         account."
+    );
     let view = service.operation(&caller(), &operation).await.unwrap().operation;
     assert_eq!(view.state, OpState::WaitingCredentials);
     // The next call that changes something brings them along.

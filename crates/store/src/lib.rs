@@ -8,12 +8,14 @@
 //! Never here: HTTP, clouds, the meaning of an operation.
 
 mod error;
+mod graves;
 mod keys;
 mod rows;
 mod sqlite;
 mod traits;
 
 pub use error::{StoreError, StoreResult};
+pub use graves::{Bounds, Grave, Graves, Pruned, Tombstone};
 pub use keys::{KeyFile, KeyId, KeyRing, KeyRole, new_key_line};
 pub use rows::{
     Claim, Committed, Fence, Heeded, InfraState, Listed, Owned, Release, Submission, Submitted, Wished, Write,

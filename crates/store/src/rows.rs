@@ -50,7 +50,9 @@ pub enum Write {
     /// A further operation of this infrastructure, inserted if absent.
     NewOperation(Arc<Operation>),
     /// State, error and cancel flag of an operation. A final state drops its request, resolved data and plan
-    /// arguments that hold credentials: the row keeps kind, state and error, and the number of its steps.
+    /// arguments that hold credentials: the row keeps kind, state and error, and the number of its steps. While the
+    /// infrastructure has tombstones that are still to be searched for, an operation that may have made some keeps its
+    /// request for that (see [`Write::Searched`]); only [`crate::Store::kept_requests`] hands it out.
     OperationState {
         /// Which.
         id: OperationId,
@@ -101,6 +103,14 @@ pub enum Write {
         /// Whose log.
         scope: LogScope,
     },
+    /// A tombstone was searched for again, after its settle time. Once none of the infrastructure is left to be searched
+    /// for, the requests that were kept for it are dropped in the same transaction.
+    Searched {
+        /// Its key.
+        key: Key,
+    },
+    /// Drops the requests that final operations of the infrastructure were allowed to keep: they are of no use any more.
+    DropRequests,
     /// A shared text (the concrete document of a deploy), under the hash of it. Sealed.
     Blob {
         /// Its id: see [`im_model::BlobId`].

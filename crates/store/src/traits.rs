@@ -1,12 +1,13 @@
 //! The trait that every database implements.
 
 use crate::{
-    Claim, Committed, Fence, InfraState, Listed, Owned, Release, StoreResult, Submission, Submitted, Wished, Write,
+    Bounds, Claim, Committed, Fence, Grave, Graves, InfraState, Listed, Owned, Pruned, Release, StoreResult,
+    Submission, Submitted, Tombstone, Wished, Write,
 };
 use async_trait::async_trait;
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent,
-    StepEventKind, Wish,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, StepEvent, StepEventKind,
+    Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,7 +67,14 @@ pub trait Store: Send + Sync + 'static {
     /// An infrastructure with its VMs and living resources; deleted ones too.
     async fn load(&self, infra: &InfraId) -> StoreResult<Option<InfraState>>;
     /// Its tombstones.
-    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>>;
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Tombstone>>;
+    /// Infrastructures with tombstones that were not searched for again, the oldest first.
+    async fn graves(&self, which: &Graves) -> StoreResult<Vec<Grave>>;
+    /// Final operations of an infrastructure that have kept their request for such a search, with it, newest first.
+    async fn kept_requests(&self, infra: &InfraId) -> StoreResult<Vec<Operation>>;
+    /// Removes rows beyond these bounds, some at a time. Never what is unfinished, living, given away or still to be
+    /// searched for.
+    async fn prune(&self, bounds: &Bounds) -> StoreResult<Pruned>;
     /// Operations of an infrastructure, oldest first. Final ones come without request, resolved data and plan.
     async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>>;
     /// One operation.

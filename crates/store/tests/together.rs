@@ -231,7 +231,7 @@ proptest! {
             let mut resources: BTreeMap<_, _> = state.resources.iter().map(|(k, r)| (k.clone(), (**r).clone())).collect();
             let dead = |r: &Resource| matches!(r.state, ResourceState::Gone | ResourceState::Released);
             assert!(!resources.values().any(dead));
-            resources.extend(store.tombstones(&"i".into()).await.unwrap().into_iter().map(|r| (r.key.clone(), r)));
+            resources.extend(store.tombstones(&"i".into()).await.unwrap().into_iter().map(|t| (t.row.key.clone(), t.row)));
             assert_eq!(resources, model.resources);
             assert_eq!(store.logs(&"i".into()).await.unwrap(), model.logs);
             let feed = store.events(&"i".into(), 0, usize::MAX).await.unwrap();

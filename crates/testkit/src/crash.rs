@@ -3,12 +3,12 @@
 use crate::safeguard::Safeguard;
 use async_trait::async_trait;
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, ResourceState,
-    StepEvent, StepEventKind, Wish,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, ResourceState, StepEvent,
+    StepEventKind, Wish,
 };
 use im_store::{
-    Claim, Committed, Fence, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError, StoreResult,
-    Submission, Submitted, Wished, Write,
+    Bounds, Claim, Committed, Fence, Grave, Graves, InfraState, Listed, OperationFilter, Owned, Pruned, Release, Store,
+    StoreError, StoreResult, Submission, Submitted, Tombstone, Wished, Write,
 };
 use std::{
     collections::BTreeMap,
@@ -301,11 +301,20 @@ impl Store for CrashStore {
     async fn load(&self, infra: &InfraId) -> StoreResult<Option<InfraState>> {
         self.read(self.inner.load(infra)).await
     }
-    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Tombstone>> {
         if self.without == Some(Safeguard::Tombstone) {
             return Ok(Vec::new());
         }
         self.read(self.inner.tombstones(infra)).await
+    }
+    async fn graves(&self, which: &Graves) -> StoreResult<Vec<Grave>> {
+        self.read(self.inner.graves(which)).await
+    }
+    async fn kept_requests(&self, infra: &InfraId) -> StoreResult<Vec<Operation>> {
+        self.read(self.inner.kept_requests(infra)).await
+    }
+    async fn prune(&self, bounds: &Bounds) -> StoreResult<Pruned> {
+        self.read(self.inner.prune(bounds)).await
     }
     async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {
         self.read(self.inner.operations(infra, filter)).await

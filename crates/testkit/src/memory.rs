@@ -7,9 +7,10 @@ use im_model::{
     OpState, Operation, OperationId, PLAN_FORMAT, Resource, ResourceState, StepEvent, Wish,
 };
 use im_store::{
-    Claim, Committed, Fence, Heeded, InfraState, Listed, OperationFilter, Owned, Release, Store, StoreError,
-    StoreResult, Submission, Submitted, Wished, Write,
+    Bounds, Claim, Committed, Fence, Grave, Graves, Heeded, InfraState, Listed, OperationFilter, Owned, Pruned,
+    Release, Store, StoreError, StoreResult, Submission, Submitted, Tombstone, Wished, Write,
 };
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -28,8 +29,12 @@ struct Row {
     broken: bool,
     feed: Vec<Event>,
     logs: BTreeMap<LogScope, String>,
-    tombstones: BTreeMap<Key, Resource>,
+    tombstones: BTreeMap<Key, Tombstone>,
     saved: Millis,
+    /// Requests of final operations, kept while tombstones are to be searched for again.
+    kept: Vec<(OperationId, Arc<Value>)>,
+    /// Number of the last event; the feed may have lost its beginning.
+    numbered: u64,
 }
 
 #[derive(Default)]
@@ -117,7 +122,14 @@ impl Row {
             logs: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             saved: 0,
+            kept: Vec::new(),
+            numbered: 0,
         }
+    }
+
+    fn unsearched(&self) -> impl Iterator<Item = &Tombstone> {
+        let gone = |t: &&Tombstone| t.row.state == ResourceState::Gone && t.searched.is_none();
+        self.tombstones.values().filter(gone)
     }
 
     fn live(&self) -> bool {
@@ -141,9 +153,10 @@ impl Row {
     }
 
     fn event(&mut self, time: Millis, body: EventBody) -> Event {
+        self.numbered += 1;
         let event = Event {
             infra: self.state.infra.id.clone(),
-            seq: self.feed.len() as u64 + 1,
+            seq: self.numbered,
             time,
             body,
         };
@@ -158,6 +171,8 @@ impl Tables {
         row.state.seq += 1;
         row.saved = now;
         let mut events = Vec::new();
+        let mut ended = Vec::new();
+        let mut drop_requests = false;
         for write in writes {
             match write {
                 Write::Infrastructure(new) => row.state.infra = new,
@@ -166,9 +181,14 @@ impl Tables {
                 }
                 Write::Resource(new) => {
                     row.state.resources.remove(&new.key);
-                    row.tombstones.remove(&new.key);
+                    let before = row.tombstones.remove(&new.key).filter(|t| t.row.state == new.state);
                     if matches!(new.state, ResourceState::Gone | ResourceState::Released) {
-                        row.tombstones.insert(new.key.clone(), Resource::clone(&new));
+                        let tombstone = Tombstone {
+                            row: Resource::clone(&new),
+                            since: before.as_ref().map_or(now, |t| t.since),
+                            searched: before.and_then(|t| t.searched),
+                        };
+                        row.tombstones.insert(new.key.clone(), tombstone);
                     } else {
                         row.state.resources.insert(new.key.clone(), new);
                     }
@@ -182,7 +202,14 @@ impl Tables {
                     if let Some(operation) = self.operations.iter_mut().find(|o| o.id == id) {
                         (operation.state, operation.error) = (state, error);
                         if state.is_final() {
-                            operation.request = Arc::default();
+                            let request = std::mem::take(&mut operation.request);
+                            let buries = matches!(
+                                operation.kind,
+                                OpKind::Create | OpKind::Add | OpKind::Remove | OpKind::Destroy
+                            );
+                            if buries {
+                                ended.push((id, request));
+                            }
                             operation.resolved = None;
                             operation.plan = None;
                         }
@@ -218,10 +245,20 @@ impl Tables {
                 Write::ClearLog { scope } => {
                     row.logs.remove(&scope);
                 }
+                Write::Searched { key } => {
+                    if let Some(tombstone) = row.tombstones.get_mut(&key) {
+                        tombstone.searched = Some(now);
+                    }
+                }
+                Write::DropRequests => drop_requests = true,
                 Write::Blob { id, text } => {
                     self.blobs.insert(id, text);
                 }
             }
+        }
+        row.kept.extend(ended);
+        if drop_requests || row.unsearched().next().is_none() {
+            row.kept.clear();
         }
         Ok(events)
     }
@@ -393,10 +430,65 @@ impl Store for MemoryStore {
     async fn load(&self, infra: &InfraId) -> StoreResult<Option<InfraState>> {
         Ok(self.tables().rows.get(infra).map(|row| row.state.clone()))
     }
-    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Tombstone>> {
+        let tables = self.tables();
+        let row = tables.rows.get(infra);
+        Ok(row.map_or_else(Vec::new, |row| row.tombstones.values().cloned().collect()))
+    }
+    async fn graves(&self, which: &Graves) -> StoreResult<Vec<Grave>> {
+        let tables = self.tables();
+        let wanted = |row: &Row| match which {
+            Graves::WithRequest => !row.kept.is_empty(),
+            Graves::Of(Owned::All) => true,
+            Graves::Of(Owned::By(names)) => {
+                let owners = &row.state.infra.owners.lines;
+                owners
+                    .iter()
+                    .any(|line| names.iter().any(|n| n == line.plain("username")))
+            }
+        };
+        let mut graves: Vec<Grave> = tables
+            .rows
+            .iter()
+            .filter(|(_, row)| wanted(row))
+            .filter_map(|(infra, row)| {
+                let since = row.unsearched().map(|t| t.since).min()?;
+                Some(Grave {
+                    infra: infra.clone(),
+                    since,
+                })
+            })
+            .collect();
+        graves.sort_by_key(|g| g.since);
+        Ok(graves)
+    }
+    async fn kept_requests(&self, infra: &InfraId) -> StoreResult<Vec<Operation>> {
         let tables = self.tables();
         let row = tables.rows.get(infra).ok_or_else(|| missing(infra))?;
-        Ok(row.tombstones.values().cloned().collect())
+        let with = |(id, request): &(OperationId, Arc<Value>)| {
+            let operation = tables.operations.iter().find(|o| o.id == *id)?;
+            Some(Operation {
+                request: Arc::clone(request),
+                ..operation.clone()
+            })
+        };
+        Ok(row.kept.iter().rev().filter_map(with).collect())
+    }
+    async fn prune(&self, bounds: &Bounds) -> StoreResult<Pruned> {
+        let before = self.millis() - bounds.history;
+        let mut pruned = Pruned::default();
+        let mut tables = self.tables();
+        for row in tables.rows.values_mut() {
+            let keep = usize::try_from(bounds.events.max(1)).unwrap_or(usize::MAX);
+            let over = row.feed.len().saturating_sub(keep);
+            row.feed.drain(..over);
+            pruned.events += over as u64;
+            let dead = row.tombstones.len();
+            row.tombstones
+                .retain(|_, t| t.searched.is_none() || t.since >= before || t.row.state != ResourceState::Gone);
+            pruned.tombstones += (dead - row.tombstones.len()) as u64;
+        }
+        Ok(pruned)
     }
     async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {
         let all = filter == OperationFilter::All;

@@ -146,9 +146,10 @@ fn missing_credentials_pause_an_operation_until_better_ones_come() {
         world.clouds["a"].fail_at(0, Fault::Unauthorized);
         let id = world.submit("create", I, OpKind::Create, &ask(3, &[])).await;
         let row = world.wait(&id).await.unwrap();
+        let needed = "token expired. Needed are credentials for cloud a of type Sim at a.example, account x.";
         assert_eq!(
             (row.state, row.error.as_deref()),
-            (OpState::WaitingCredentials, Some("token expired"))
+            (OpState::WaitingCredentials, Some(needed))
         );
         // The rest went on, and a restart does not change what it waits for.
         assert!(world.clouds["b"].created() > 0);

@@ -243,6 +243,7 @@ fn a_wish_that_is_stored_survives_any_crash() {
                     assert!(world.quiet(I).await);
                     if wish == Wish::Abandon {
                         let tombstones = world.store.tombstones(&InfraId::from(I)).await.unwrap();
+                        let tombstones: Vec<_> = tombstones.into_iter().map(|t| t.row).collect();
                         let released = tombstones.iter().filter(|r| r.state == ResourceState::Released);
                         assert_eq!(released.count(), remaining(&ended, tombstones.clone()).len());
                     } else {

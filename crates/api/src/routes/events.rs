@@ -70,6 +70,7 @@ fn name(body: &EventBody) -> &'static str {
         EventBody::Operation { .. } => "operation",
         EventBody::Step { .. } => "step",
         EventBody::State { .. } => "state",
+        EventBody::Reset => "reset",
         EventBody::Log { .. } => "log",
     }
 }

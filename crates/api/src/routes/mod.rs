@@ -59,6 +59,10 @@ const OPERATION: Methods = methods! { "GET" => operations::operation };
 const STEER: Methods = methods! { "POST" => operations::steer };
 const OPERATIONS: Methods = methods! { "GET" => operations::operations };
 const ABANDON: Methods = methods! { "POST" => operations::abandon };
+const ORPHANS: Methods = methods! {
+    "GET" => system::orphans,
+    "DELETE" => system::remove_orphans,
+};
 const CLOUD: Methods = methods! { "GET" => later::cloud };
 const STATS: Methods = methods! { "GET" => later::stats };
 const VERSION: Methods = methods! { "GET" => system::version };
@@ -92,6 +96,7 @@ pub(crate) fn find(path: &str) -> Option<Methods> {
         ["infrastructures", _, "vms", _, "disks", _, "snapshot"] => SNAPSHOT,
         ["operations", _] => OPERATION,
         ["operations", _, _] => STEER,
+        ["orphans"] => ORPHANS,
         ["clouds", _, _] => CLOUD,
         ["stats"] => STATS,
         ["version"] => VERSION,

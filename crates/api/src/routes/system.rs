@@ -1,6 +1,12 @@
-//! What is not about an infrastructure: the version.
+//! What is not about one infrastructure: the version, and what clouds have that belongs to none.
 
-use crate::{accept::Form, answer, answer::TEXT, call::Call, failure::Answer};
+use crate::{
+    accept::Form,
+    answer,
+    answer::TEXT,
+    call::Call,
+    failure::{Answer, within},
+};
 use axum::body::Bytes;
 use std::borrow::Cow;
 
@@ -14,4 +20,24 @@ pub(crate) async fn version(call: Call) -> Answer {
         })),
         Form::Json => answer::member("version", version),
     }
+}
+
+/// `GET /orphans`: what bears our mark at the caller's clouds and belongs to nothing that lives.
+pub(crate) async fn orphans(call: Call) -> Answer {
+    const PREFIX: &str = "Error Getting orphans";
+    let credentials = call.credentials()?;
+    call.json_only()?;
+    let caller = call.login(credentials, PREFIX).await?;
+    let found = call.manager().orphans(&caller).await.map_err(within(PREFIX))?;
+    answer::json(&found)
+}
+
+/// `DELETE /orphans`: removes of these what a tombstone proves dead.
+pub(crate) async fn remove_orphans(call: Call) -> Answer {
+    const PREFIX: &str = "Error Removing orphans";
+    let credentials = call.credentials()?;
+    call.json_only()?;
+    let caller = call.login(credentials, PREFIX).await?;
+    let found = call.manager().remove_orphans(&caller).await.map_err(within(PREFIX))?;
+    answer::json(&found)
 }

@@ -21,8 +21,9 @@ use im_model::{
 };
 use im_radl::Document;
 use im_service::{
-    Accepted, CloudName, ContMsg, Context, Force, Manager, NeededAccount, OperationDetails, OperationView, PlannedStep,
-    RemainingResource, Reply, ServiceError, ServiceResult, StateView, Steer, StepStanding, Translation, VmView,
+    Accepted, CloudName, ContMsg, Context, Force, Manager, NeededAccount, OperationDetails, OperationView, Orphan,
+    OrphanProblem, OrphanStatus, Orphans, PlannedStep, RemainingResource, Reply, ServiceError, ServiceResult,
+    StateView, Steer, StepStanding, Translation, VmView,
 };
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
@@ -145,6 +146,19 @@ fn details(id: &OperationId) -> ServiceResult<OperationDetails> {
             state: ResourceState::Released,
         }],
     })
+}
+
+fn orphan(status: OrphanStatus) -> Orphan {
+    Orphan {
+        cloud: "one".to_owned(),
+        account: "project 42".to_owned(),
+        kind: ResourceKind::Vm,
+        id: "i-1".to_owned(),
+        name: "im-00ff".to_owned(),
+        infrastructure: InfraId::from("inf"),
+        key: Key::from_stored("00ff"),
+        status,
+    }
 }
 
 fn document(text: &str) -> Document {
@@ -415,6 +429,30 @@ impl Manager for Fake {
             body,
         });
         Ok(stream::iter(events.filter(move |e| e.seq > after).collect::<Vec<_>>()).boxed())
+    }
+
+    async fn orphans(&self, caller: &Caller) -> ServiceResult<Orphans> {
+        self.note(format!("orphans({})", caller.username()));
+        Ok(Orphans {
+            orphans: vec![orphan(OrphanStatus::Unknown)],
+            removed: Vec::new(),
+            errors: vec![OrphanProblem {
+                cloud: "far".to_owned(),
+                message: "no answer".to_owned(),
+            }],
+        })
+    }
+
+    async fn remove_orphans(&self, caller: &Caller) -> ServiceResult<Orphans> {
+        self.note(format!("remove_orphans({})", caller.username()));
+        if caller.username() == "nobody" {
+            return Err(ServiceError::Disabled);
+        }
+        Ok(Orphans {
+            orphans: Vec::new(),
+            removed: vec![orphan(OrphanStatus::Dead)],
+            errors: Vec::new(),
+        })
     }
 
     async fn operation(&self, _: &Caller, id: &OperationId) -> ServiceResult<OperationDetails> {

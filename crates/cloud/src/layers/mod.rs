@@ -246,6 +246,10 @@ impl Connector for Layered {
         self.read(cx, "find", || self.inner.find(cx)).await
     }
 
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        self.read(cx, "find_all", || self.inner.find_all(cx)).await
+    }
+
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
         self.read(cx, "observe", || self.inner.observe(cx, ids)).await
     }

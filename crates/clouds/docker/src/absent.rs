@@ -22,16 +22,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 600;
 
 pub(crate) async fn find(daemon: &Daemon, cx: &Cx) -> Result<Vec<Found>, CloudError> {
-    daemon.account(cx).await?;
     let label = format!("{}={}", names::INFRA, cx.infra);
-    let filter: &[&str] = &[&label];
+    let mut found = marked(daemon, cx, &label).await?;
+    found.retain(|found| found.mark.infra == cx.infra);
+    Ok(found)
+}
+
+/// Of whatever infrastructure.
+pub(crate) async fn find_all(daemon: &Daemon, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+    marked(daemon, cx, names::MARK).await
+}
+
+/// What has this label and bears a mark of ours.
+async fn marked(daemon: &Daemon, cx: &Cx, label: &str) -> Result<Vec<Found>, CloudError> {
+    daemon.account(cx).await?;
+    let filter: &[&str] = &[label];
     let (containers, networks, volumes) = futures::try_join!(
         daemon.containers("label", filter),
         daemon.networks("label", filter),
         daemon.volumes("label", filter),
     )?;
     let found = |kind, labels: &BTreeMap<String, String>, cloud_id: String, name: String| {
-        let mark = mark_in(labels, cx).filter(|mark| mark.infra == cx.infra)?;
+        let mark = mark_in(labels, cx)?;
         Some(Found {
             kind,
             cloud_id,

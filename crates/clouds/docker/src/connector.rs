@@ -126,6 +126,10 @@ impl Connector for Docker {
         absent::find(&Daemon::new(self, cx)?, cx).await
     }
 
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        absent::find_all(&Daemon::new(self, cx)?, cx).await
+    }
+
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
         observe::observe(&Daemon::new(self, cx)?, cx, ids).await
     }

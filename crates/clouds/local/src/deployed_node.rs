@@ -91,6 +91,10 @@ impl Connector for DeployedNode {
         check_account(KIND, cx).map(|_| Vec::new())
     }
 
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        check_account(KIND, cx).map(|_| Vec::new())
+    }
+
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
         observe(KIND, cx, ids)
     }

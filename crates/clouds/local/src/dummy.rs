@@ -86,6 +86,10 @@ impl Connector for Dummy {
         check_account(KIND, cx).map(|_| Vec::new())
     }
 
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        check_account(KIND, cx).map(|_| Vec::new())
+    }
+
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
         observe(KIND, cx, ids)
     }

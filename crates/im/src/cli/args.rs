@@ -354,6 +354,11 @@ pub(crate) enum Command {
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
+    /// Look for what bears the service's mark at your clouds and belongs to no infrastructure
+    Orphans {
+        #[command(subcommand)]
+        command: OrphansCommand,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  im completion bash > /etc/bash_completion.d/im")]
     Completion {
@@ -465,6 +470,16 @@ pub(crate) struct WaitArgs {
     /// Return when it has ended, or cannot go on
     #[arg(long, short)]
     pub(crate) wait: bool,
+}
+
+/// What to do about orphans.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum OrphansCommand {
+    /// Tell what there is: `dead` was removed before, `unknown` has no record, `left behind` is of a forced destroy
+    #[command(visible_alias = "ls")]
+    List,
+    /// Remove what is dead: nothing else, since a database put back from a copy knows nothing of later machines
+    Remove,
 }
 
 /// What to start, stop or restart.

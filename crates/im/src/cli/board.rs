@@ -156,6 +156,7 @@ impl Board {
                     .unwrap_or_default();
                 Some(format!("{kind} {}{why}", p.paint(Tone::Bad, word)))
             }
+            EventBody::Reset => Some(p.paint(Tone::Faint, "what was before is not kept any more")),
             EventBody::Log { .. } => None,
         }?;
         let at = elapsed(time - self.start.unwrap_or(time));

@@ -188,6 +188,9 @@ impl<'a> Watch<'a> {
                 if let Some(outcome) = self.halted() {
                     return Ok(Some(outcome));
                 }
+                if event.body == EventBody::Reset {
+                    return self.ask(view).await;
+                }
                 let may_be_over = match &self.goal {
                     Goal::Settled { .. } => !self.is_history() && self.board.view().is_some_and(|v| v.is_settled()),
                     Goal::Gone { .. } => self.operation == Some(OpState::Done),

@@ -9,7 +9,7 @@ use im_config::{Config, ConfigError, Environment, Read, Source};
 use im_ctxt::{CtxtOptions, InstallMethod};
 use im_model::{InstanceId, Secret};
 use im_ops::EngineOptions;
-use im_service::{BootMode, Fetch, ServiceOptions, TagNames, ToscaOptions};
+use im_service::{BootMode, Fetch, Housekeeping, ServiceOptions, TagNames, ToscaOptions};
 use im_store::parse_data_db;
 use im_tosca::{Embedded, Mirror, Mirrors};
 use std::{
@@ -187,6 +187,7 @@ impl Settings {
         options.max_attempts = config.max_vm_fails.max(1);
         options.retry_delay = Duration::from_secs(config.delay_between_vm_retries);
         options.call_deadline = Duration::from_secs(config.cloud_call_timeout.max(1));
+        options.keep_requests = Duration::from_secs(config.credentials_keep_time);
         if let Some(most) = config.max_simultaneous_launches {
             options.max_parallel_calls = usize::try_from(most).unwrap_or(usize::MAX);
         }
@@ -232,6 +233,12 @@ impl Settings {
                 infra: config.vm_tag_inf_id.clone(),
                 url: config.vm_tag_im_url.clone(),
                 im: config.vm_tag_im.clone(),
+            },
+            reap_every: seconds(config.orphans_check_interval),
+            housekeeping: Housekeeping {
+                every: seconds(config.housekeeping_interval),
+                events: config.events_kept.max(1),
+                history: seconds(u64::from(config.history_days) * 24 * 3600),
             },
             url: self.public_url(bound),
             ctxt: self.contextualization()?,

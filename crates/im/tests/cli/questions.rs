@@ -92,6 +92,46 @@ fn answers_for_people_and_for_programs() {
 }
 
 #[test]
+fn orphans_are_told_and_what_is_dead_is_removed() {
+    let server = Server::start();
+    let orphan = |id: &str, status: &str| {
+        json!({"cloud": "one", "account": "project 42", "kind": "vm", "id": id, "name": "im-00ff",
+               "infrastructure": ID, "key": "00ff", "status": status})
+    };
+    server
+        .json(
+            "GET /orphans",
+            &json!({"orphans": [orphan("i-1", "dead"), orphan("i-2", "left_behind")], "removed": [],
+                    "errors": [{"cloud": "two", "message": "no answer"}]}),
+        )
+        .json(
+            "DELETE /orphans",
+            &json!({"orphans": [orphan("i-2", "left_behind")], "removed": [orphan("i-1", "dead")], "errors": []}),
+        );
+    let user = User::of(&server);
+    let told = user.run(&["orphans", "list"]);
+    for part in [
+        "i-1",
+        "dead",
+        "left behind",
+        "cloud two: no answer",
+        "im orphans remove",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    let json = user.run(&["orphans", "ls", "-o", "json"]);
+    assert!(
+        json.contains("\"status\": \"left_behind\"") || json.contains("\"status\":\"left_behind\""),
+        "{json}"
+    );
+    let told = user.run(&["orphans", "remove"]);
+    for part in ["i-1", "removed", "1 orphan removed", "i-2"] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    assert_eq!(server.lines(), ["GET /orphans", "GET /orphans", "DELETE /orphans"]);
+}
+
+#[test]
 fn no_is_explained() {
     let server = Server::start();
     let refusal = |status, text: &str| {

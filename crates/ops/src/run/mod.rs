@@ -380,12 +380,17 @@ impl Run {
             o.error.clone_from(&ending.error);
         });
         let closed = Arc::clone(&self.job.operation);
+        let keeps = !self.inner.options.keep_requests.is_zero();
         self.owner
             .change(release, move |draft| {
                 if let Some(plan) = &job.operation.plan {
                     record::write(draft, workflow.as_ref(), &job, plan, records);
                 }
+                let over = closed.state.is_final();
                 draft.operation(closed);
+                if over && !keeps {
+                    draft.push(Write::DropRequests);
+                }
                 let writes = workflow.project(&job, draft.state(), Change::Ended(&ending));
                 draft.extend(writes);
             })

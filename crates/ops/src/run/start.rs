@@ -7,7 +7,10 @@ use super::{
     record::Record,
     steps::{Retry, Steps, with_state},
 };
-use crate::workflow::{Reach, RunCall};
+use crate::{
+    needed::needed,
+    workflow::{Reach, RunCall, StepError},
+};
 use im_cloud::{Cx, FirstOrResume, Wanted};
 use im_model::{
     Account, Action, CloudRef, Frozen, Idempotence, Key, KeyParts, Resource, ResourceKind, ResourceState,
@@ -85,7 +88,7 @@ impl Steps<'_> {
     }
 
     /// The way to a cloud; if there is none, what is to become of the step is arranged.
-    fn reach(&mut self, id: u32, cloud: &Arc<CloudRef>) -> Option<Reach> {
+    fn reach(&mut self, id: u32, cloud: &Arc<CloudRef>, account: &Account) -> Option<Reach> {
         if let Some(reach) = self.reaches.get(cloud) {
             return Some(reach.clone());
         }
@@ -93,6 +96,11 @@ impl Steps<'_> {
             Ok(reach) => {
                 self.reaches.insert(Arc::clone(cloud), reach.clone());
                 Some(reach)
+            }
+            Err(StepError::NeedsCredentials { message }) => {
+                let message = needed(&message, cloud, account);
+                self.step_error(id, StepError::NeedsCredentials { message }, None);
+                None
             }
             Err(error) => {
                 self.step_error(id, error, None);
@@ -160,7 +168,7 @@ impl Steps<'_> {
                 state: ResourceState::Intended,
             })
         };
-        if self.reach(id, &cloud).is_none() {
+        if self.reach(id, &cloud, &account).is_none() {
             return;
         }
         if !again {
@@ -221,7 +229,7 @@ impl Steps<'_> {
             self.succeed(id, Value::Null, None, None);
             return None;
         };
-        let reach = self.reach(id, &row.cloud)?;
+        let reach = self.reach(id, &row.cloud, &row.account)?;
         let row = with_state(&row, ResourceState::Removing);
         self.started(id, Some(Arc::clone(&row)));
         Some((row, reach))

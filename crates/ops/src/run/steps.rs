@@ -10,7 +10,10 @@ use super::{
     record, stronger_cancel,
     undo::Undo,
 };
-use crate::workflow::{Cancelled, Reach, StepError, UnitOutcome};
+use crate::{
+    needed::needed,
+    workflow::{Cancelled, Reach, StepError, UnitOutcome},
+};
 use im_cloud::{CloudError, ErrorKind, Gone, Observed, Outcome};
 use im_model::{
     CloudRef, Key, OpKind, OpState, Resource, ResourceKind, ResourceState, StepEvent, StepEventKind, StepFailure, Unit,
@@ -339,7 +342,11 @@ impl<'r> Steps<'r> {
     fn not_ensured(&mut self, id: u32, error: &CloudError) {
         let refused = matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::WrongAccount);
         if refused {
-            self.needs.push(error.message.clone());
+            let why = self.rows.get(&id).map_or_else(
+                || error.message.clone(),
+                |row| needed(&error.message, &row.cloud, &row.account),
+            );
+            self.needs.push(why);
             self.graph.set(id, Status::Paused, self.graph.attempt(id));
             return;
         }
@@ -381,7 +388,7 @@ impl<'r> Steps<'r> {
         match result {
             Ok(_) => self.succeed(id, Value::Null, Some(with_state(row, ResourceState::Gone)), None),
             Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::WrongAccount) => {
-                self.needs.push(error.message);
+                self.needs.push(needed(&error.message, &row.cloud, &row.account));
                 self.graph.set(id, Status::Paused, self.graph.attempt(id));
             }
             Err(error) => {

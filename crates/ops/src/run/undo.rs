@@ -6,7 +6,10 @@ use super::{
     calls::Of,
     steps::{Steps, Wake, with_state},
 };
-use crate::workflow::{Cancelled, StepError, UnitOutcome};
+use crate::{
+    needed::needed,
+    workflow::{Cancelled, StepError, UnitOutcome},
+};
 use im_cloud::{CloudError, ErrorKind, Gone};
 use im_model::{Key, Resource, ResourceState, StepEventKind, Unit, VmId};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -168,7 +171,7 @@ impl Steps<'_> {
                         calls.push((unit, id, with_state(&row, ResourceState::Removing), reach));
                     }
                     Err(StepError::NeedsCredentials { message }) => {
-                        self.needs.push(message);
+                        self.needs.push(needed(&message, &row.cloud, &row.account));
                         self.set_phase(unit, Phase::Paused);
                     }
                     Err(error) => self.undo_failed(unit, error.to_string()),
@@ -245,7 +248,7 @@ impl Steps<'_> {
             }
             Err(_) if self.cancelling >= Some(Cancelled::Abandoned) => self.set_phase(unit, Phase::Ready),
             Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::WrongAccount) => {
-                self.needs.push(error.message);
+                self.needs.push(needed(&error.message, &row.cloud, &row.account));
                 self.set_phase(unit, Phase::Paused);
             }
             Err(error) => self.undo_failed(unit, error.message),

@@ -1,6 +1,8 @@
 //! Remove and destroy: which resources go, in which order. Pure.
 
-use im_model::{Account, Action, CloudRef, Key, Plan, Resource, ResourceKind, ResourceState, Step, StepId, Unit, VmId};
+use im_model::{
+    Account, Action, CloudRef, Key, Plan, Resource, ResourceKind, ResourceState, Step, StepId, Unit, Vm, VmId, VmState,
+};
 use im_ops::Planned;
 use im_store::{InfraState, Write};
 use std::{
@@ -99,7 +101,13 @@ pub(super) fn plan_remove(state: &InfraState, vms: &[VmId]) -> Planned {
         .copied()
         .filter(|id| state.vms.get(id).is_some_and(|vm| !vm.destroyed))
         .collect();
-    let stay = state.vms.values().filter(|vm| !vm.destroyed && !gone.contains(&vm.id));
+    let with_resources: BTreeSet<Unit> = state.resources.values().map(|r| r.unit).collect();
+    // A VM that failed and of which nothing is left uses nothing.
+    let has_something = |vm: &Vm| vm.state != VmState::Failed || with_resources.contains(&Unit::Vm(vm.id));
+    let stay = state
+        .vms
+        .values()
+        .filter(|vm| !vm.destroyed && !gone.contains(&vm.id) && has_something(vm));
     let used: BTreeSet<(&CloudRef, Option<&Account>)> = stay.map(|vm| (&*vm.cloud, vm.account.as_ref())).collect();
     plan(state, &gone, |cloud, account| {
         !used.contains(&(cloud, Some(account))) && !used.contains(&(cloud, None))
@@ -180,6 +188,18 @@ mod tests {
         let state = state();
         let names = |planned: &Planned| -> Vec<String> { told(&state, planned).into_iter().map(|s| s.0).collect() };
         assert_eq!(names(&plan_remove(&state, &[VmId(0)])), ["v0", "d0"]);
+        // The other one failed, and nothing is left of it.
+        let mut alone = state.clone();
+        let mut failed = vm(1);
+        failed.state = VmState::Failed;
+        alone.vms.insert(VmId(1), Arc::new(failed));
+        assert_eq!(
+            names(&plan_remove(&alone, &[VmId(0)])),
+            ["v0", "d0"],
+            "it still has a machine"
+        );
+        alone.resources.retain(|_, r| r.unit != Unit::Vm(VmId(1)));
+        assert_eq!(names(&plan_remove(&alone, &[VmId(0)])), ["v0", "d0", "net"]);
         assert_eq!(
             names(&plan_remove(&state, &[VmId(0), VmId(1), VmId(7)])),
             ["v1", "d1", "v0", "d0", "net"]

@@ -18,9 +18,10 @@ const VMS: Insert = Insert {
     tail: " ON CONFLICT (infra, id) DO UPDATE SET doc = excluded.doc",
 };
 const RESOURCES: Insert = Insert {
-    head: "INSERT INTO im_resource (infra, key, state, doc) VALUES ",
-    columns: 4,
-    tail: " ON CONFLICT (infra, key) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+    head: "INSERT INTO im_resource (infra, key, state, doc, since) VALUES ",
+    columns: 5,
+    tail: " ON CONFLICT (infra, key) DO UPDATE SET since = iif(state = excluded.state, since, excluded.since), \
+           state = excluded.state, doc = excluded.doc",
 };
 const STEPS: Insert = Insert {
     head: "INSERT INTO im_step_event (operation, n, step, kind, attempt, body) VALUES ",
@@ -366,6 +367,8 @@ impl Tx<'_> {
             cleared,
             logs,
             blobs,
+            searched,
+            drop_requests,
         } = prepared;
         let n = numbers.n;
         if !blobs.is_empty() {
@@ -379,9 +382,6 @@ impl Tx<'_> {
         if let Some(document) = document {
             self.write_document(n, document).await?;
         }
-        for change in operations {
-            self.write_operation(n, change).await?;
-        }
         self.texts
             .insert(self.conn, &VMS, vms, |a, (id, doc)| {
                 a.add(n)?;
@@ -389,14 +389,22 @@ impl Tx<'_> {
                 a.add(doc)
             })
             .await?;
+        let now = self.now;
         self.texts
             .insert(self.conn, &RESOURCES, resources, |a, (key, state, doc)| {
+                let since = matches!(&*state, "gone" | "released").then_some(now);
                 a.add(n)?;
                 a.add(key)?;
                 a.add(state)?;
-                a.add(doc)
+                a.add(doc)?;
+                a.add(since)
             })
             .await?;
+        // After the resources: whether an operation that ends keeps its request depends on its tombstones.
+        for change in operations {
+            self.write_operation(n, change).await?;
+        }
+        self.searched(n, &searched, drop_requests).await?;
         self.write_steps(numbers, steps).await?;
         self.write_logs(infra, numbers, &events, cleared, logs).await?;
         self.write_events(infra, numbers, events).await
@@ -469,13 +477,12 @@ impl Tx<'_> {
         let (id, query) = match change {
             OperationWrite::New(row) => return self.insert_operation(infra, *row).await,
             OperationWrite::State { id, state, error } => {
-                let text = if state.is_final() {
-                    "UPDATE im_operation SET state = ?, final = 1, error = ?, request = NULL, resolved = NULL, \
-                     plan = NULL WHERE id = ? AND infra = ?"
+                let query = if state.is_final() {
+                    sqlx::query(super::graves::END).bind(self.now).bind(infra)
                 } else {
-                    "UPDATE im_operation SET state = ?, final = 0, error = ? WHERE id = ? AND infra = ?"
+                    sqlx::query("UPDATE im_operation SET final = 0, state = ?, error = ? WHERE id = ? AND infra = ?")
                 };
-                (id, sqlx::query(text).bind(state.as_str()).bind(error))
+                (id, query.bind(state.as_str()).bind(error))
             }
             OperationWrite::Cancel(id) => (
                 id,

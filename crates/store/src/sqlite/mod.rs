@@ -6,6 +6,7 @@
 
 mod apply;
 mod files;
+mod graves;
 mod lists;
 mod prepare;
 mod read;
@@ -19,14 +20,14 @@ pub use files::parse_data_db;
 pub use sealed::{KeyUse, Resealed, SealedRows};
 
 use crate::{
-    Claim, Committed, Fence, InfraState, KeyRing, Listed, OperationFilter, Owned, Release, Store, StoreError,
-    StoreResult, Submission, Submitted, Wished, Write,
+    Bounds, Claim, Committed, Fence, Grave, Graves, InfraState, KeyRing, Listed, OperationFilter, Owned, Pruned,
+    Release, Store, StoreError, StoreResult, Submission, Submitted, Tombstone, Wished, Write,
 };
 use apply::PreparedSubmission;
 use async_trait::async_trait;
 use files::{Files, TemporaryFolder};
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent, Wish,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, StepEvent, Wish,
 };
 use lists::Lists;
 use prepare::Prepared;
@@ -372,8 +373,20 @@ impl Store for SqliteStore {
         self.reader.load(infra).await
     }
 
-    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Tombstone>> {
         self.reader.tombstones(infra).await
+    }
+
+    async fn graves(&self, which: &Graves) -> StoreResult<Vec<Grave>> {
+        self.reader.graves(which).await
+    }
+
+    async fn kept_requests(&self, infra: &InfraId) -> StoreResult<Vec<Operation>> {
+        self.reader.kept_requests(infra).await
+    }
+
+    async fn prune(&self, bounds: &Bounds) -> StoreResult<Pruned> {
+        self.call(|to| Job::Prune(*bounds, to)).await
     }
 
     async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {

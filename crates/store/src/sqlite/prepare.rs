@@ -25,6 +25,9 @@ pub(super) struct Prepared {
     /// Scope and the position in `events` of the event that carries the text.
     pub(super) logs: Vec<(LogScope, usize)>,
     pub(super) blobs: Vec<(String, Vec<u8>)>,
+    /// Keys of tombstones that were searched for again.
+    pub(super) searched: Vec<String>,
+    pub(super) drop_requests: bool,
 }
 
 /// An infrastructure's row.
@@ -202,6 +205,8 @@ impl Prepared {
                 let sealed = keys.seal_json(operation_place(&id, "request"), &*request)?;
                 self.operations.push(OperationWrite::Request(id, sealed));
             }
+            Write::Searched { key } => self.searched.push(key.as_str().to_owned()),
+            Write::DropRequests => self.drop_requests = true,
             Write::Step(event) => self.steps.push(step(event)?),
             Write::Log { scope, text } => self.log(scope, text),
             Write::Event(body) => self.events.push((body, Vec::new())),

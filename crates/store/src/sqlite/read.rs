@@ -24,12 +24,12 @@ const NAMES: usize = 500;
 
 /// Reads.
 pub(super) struct Reader {
-    pool: SqlitePool,
-    keys: KeyRing,
+    pub(super) pool: SqlitePool,
+    pub(super) keys: KeyRing,
 }
 
-const OPERATION: &str = "SELECT o.id, i.id, o.kind, o.plan_format, o.state, o.cancel, o.created, o.error, o.request, \
-                         o.resolved, o.plan FROM im_operation o JOIN im_infrastructure i ON i.n = o.infra ";
+const OPERATION: &str = "SELECT o.id, i.id, o.kind, o.plan_format, o.state, o.cancel, o.created, o.error, \
+                         iif(o.final, NULL, o.request), o.resolved, o.plan FROM im_operation o JOIN im_infrastructure i ON i.n = o.infra ";
 
 impl Reader {
     pub(super) fn new(pool: SqlitePool, keys: KeyRing) -> Self {
@@ -107,17 +107,6 @@ impl Reader {
         Ok(resources)
     }
 
-    pub(super) async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
-        let mut tx = self.pool.begin().await.map_err(db)?;
-        let Some(n) = number(&mut tx, infra).await? else {
-            return Ok(Vec::new());
-        };
-        let dead = "SELECT key, doc FROM im_resource WHERE infra = ? AND state IN ('gone', 'released')";
-        let resources = self.resources(&mut tx, dead, n).await?;
-        tx.commit().await.map_err(db)?;
-        Ok(resources)
-    }
-
     pub(super) async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {
         let which = match filter {
             OperationFilter::Unfinished => "WHERE i.id = ? AND o.final = 0 ORDER BY o.n",
@@ -140,7 +129,7 @@ impl Reader {
         row.map(|row| self.read_operation(&row)).transpose()
     }
 
-    fn read_operation(&self, row: &SqliteRow) -> StoreResult<Operation> {
+    pub(super) fn read_operation(&self, row: &SqliteRow) -> StoreResult<Operation> {
         let id = OperationId::from(get::<String>(row, 0)?);
         let (error, request, resolved, plan): (Sealed, Sealed, Sealed, Sealed) =
             (get(row, 7)?, get(row, 8)?, get(row, 9)?, get(row, 10)?);
@@ -355,7 +344,7 @@ impl Reader {
 /// A sealed column that may be empty.
 type Sealed = Option<Vec<u8>>;
 
-async fn number(conn: &mut SqliteConnection, infra: &InfraId) -> StoreResult<Option<i64>> {
+pub(super) async fn number(conn: &mut SqliteConnection, infra: &InfraId) -> StoreResult<Option<i64>> {
     sqlx::query_scalar("SELECT n FROM im_infrastructure WHERE id = ?")
         .bind(infra.as_str())
         .fetch_optional(conn)
@@ -363,7 +352,7 @@ async fn number(conn: &mut SqliteConnection, infra: &InfraId) -> StoreResult<Opt
         .map_err(db)
 }
 
-fn get<'r, T>(row: &'r SqliteRow, column: usize) -> StoreResult<T>
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: usize) -> StoreResult<T>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {

@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::{Row, SqliteConnection};
 
 /// Raised by each change of the tables; older databases are brought up to it when opened.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE im_meta (
@@ -60,8 +60,11 @@ CREATE TABLE im_resource (
     key TEXT NOT NULL,
     state TEXT NOT NULL,
     doc BLOB NOT NULL,
+    since INTEGER,
+    searched INTEGER,
     UNIQUE (infra, key)
 ) STRICT;
+CREATE INDEX im_resource_gone ON im_resource (searched, infra, since) WHERE state = 'gone';
 CREATE TABLE im_operation (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -76,8 +79,11 @@ CREATE TABLE im_operation (
     error BLOB,
     request BLOB,
     resolved BLOB,
-    plan BLOB
+    plan BLOB,
+    ended INTEGER
 ) STRICT;
+CREATE INDEX im_operation_kept ON im_operation (infra, n) WHERE final = 1 AND request IS NOT NULL;
+CREATE INDEX im_operation_ended ON im_operation (ended) WHERE final = 1;
 CREATE INDEX im_operation_infra ON im_operation (infra, n);
 CREATE INDEX im_operation_due ON im_operation (infra) WHERE final = 0;
 CREATE TABLE im_step_event (
@@ -108,6 +114,21 @@ CREATE TABLE im_blob (
     text BLOB NOT NULL
 ) STRICT;
 ";
+
+/// What brings a database of one version to the next. The first entry is for those of version 1.
+const STEPS: &[&str] = &[
+    // Tombstones say since when and whether they were searched for again; operations say when they ended.
+    "
+ALTER TABLE im_resource ADD COLUMN since INTEGER;
+ALTER TABLE im_resource ADD COLUMN searched INTEGER;
+UPDATE im_resource SET since = 0 WHERE state IN ('gone', 'released');
+CREATE INDEX im_resource_gone ON im_resource (searched, infra, since) WHERE state = 'gone';
+ALTER TABLE im_operation ADD COLUMN ended INTEGER;
+UPDATE im_operation SET ended = created WHERE final = 1;
+CREATE INDEX im_operation_kept ON im_operation (infra, n) WHERE final = 1 AND request IS NOT NULL;
+CREATE INDEX im_operation_ended ON im_operation (ended) WHERE final = 1;
+",
+];
 
 const CHECK: Place<'static> = Place {
     table: "im_meta",
@@ -143,8 +164,9 @@ pub(super) async fn prepare(
     database: &str,
 ) -> StoreResult<(Deployment, KeyRing)> {
     let name = if present(conn).await? {
-        check_version(conn, database).await?;
+        let version = check_version(conn, database).await?;
         check_keys(conn, keys, database).await?;
+        bring_up(conn, version).await?;
         meta(conn, "deployment").await?
     } else {
         make(conn, keys).await?
@@ -205,15 +227,30 @@ async fn make(conn: &mut SqliteConnection, keys: &KeyRing) -> StoreResult<String
     Ok(name)
 }
 
-async fn check_version(conn: &mut SqliteConnection, database: &str) -> StoreResult<()> {
+async fn check_version(conn: &mut SqliteConnection, database: &str) -> StoreResult<i64> {
     let found: i64 = meta(conn, "schema").await?;
-    if found == SCHEMA {
-        return Ok(());
+    if (1..=SCHEMA).contains(&found) {
+        return Ok(found);
     }
     Err(StoreError::Unreadable {
         what: format!("the database {database}"),
         why: format!("its tables are of version {found}, this program knows version {SCHEMA}: use a newer program"),
     })
+}
+
+async fn bring_up(conn: &mut SqliteConnection, version: i64) -> StoreResult<()> {
+    let done = usize::try_from(version - 1).unwrap_or(0);
+    for step in STEPS.iter().skip(done) {
+        sqlx::raw_sql(*step).execute(&mut *conn).await.map_err(db)?;
+    }
+    if version < SCHEMA {
+        sqlx::query("UPDATE im_meta SET value = ? WHERE name = 'schema'")
+            .bind(SCHEMA)
+            .execute(conn)
+            .await
+            .map_err(db)?;
+    }
+    Ok(())
 }
 
 /// Every key that something is sealed with must be there, and be the right one: better no start than a service that

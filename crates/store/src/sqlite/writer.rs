@@ -12,7 +12,9 @@ use super::{
     rows_sql::Texts,
     schema,
 };
-use crate::{Claim, Committed, Fence, Heeded, KeyId, KeyRing, Release, StoreError, StoreResult, Submitted};
+use crate::{
+    Bounds, Claim, Committed, Fence, Heeded, KeyId, KeyRing, Pruned, Release, StoreError, StoreResult, Submitted,
+};
 use im_model::{InfraId, InstanceId, OperationId, Wish};
 use sqlx::{Connection, SqliteConnection};
 use std::sync::{
@@ -37,6 +39,7 @@ pub(super) enum Job {
     Wish(OperationId, Wish, Option<Vec<u8>>, Answer<Option<Heeded>>),
     Renew(InstanceId, u64, Answer<()>),
     BreakLeases(Answer<()>),
+    Prune(Bounds, Answer<Pruned>),
     Close(oneshot::Sender<()>),
 }
 
@@ -48,6 +51,7 @@ enum Done {
     ClaimDue(StoreResult<Vec<Claim>>, Answer<Vec<Claim>>),
     Wish(StoreResult<Option<Heeded>>, Answer<Option<Heeded>>),
     Nothing(StoreResult<()>, Answer<()>),
+    Prune(StoreResult<Pruned>, Answer<Pruned>),
 }
 
 impl Done {
@@ -59,6 +63,7 @@ impl Done {
             Self::ClaimDue(r, _) => r.is_err(),
             Self::Wish(r, _) => r.is_err(),
             Self::Nothing(r, _) => r.is_err(),
+            Self::Prune(r, _) => r.is_err(),
         }
     }
     /// Answers; `verdict` replaces what would have been success.
@@ -78,6 +83,7 @@ impl Done {
             Self::ClaimDue(r, to) => answer(r, to, verdict),
             Self::Wish(r, to) => answer(r, to, verdict),
             Self::Nothing(r, to) => answer(r, to, verdict),
+            Self::Prune(r, to) => answer(r, to, verdict),
         }
     }
 }
@@ -237,6 +243,7 @@ impl Writer {
             Job::Wish(id, wish, request, to) => Done::Wish(tx.wish(&id, &wish, request).await, to),
             Job::Renew(instance, lease, to) => Done::Nothing(tx.renew(&instance, lease).await, to),
             Job::BreakLeases(to) => Done::Nothing(tx.break_leases().await, to),
+            Job::Prune(bounds, to) => Done::Prune(tx.prune(&bounds).await, to),
             // Taken out of the batch before.
             Job::Close(to) => {
                 let (answer, _) = oneshot::channel();
@@ -271,6 +278,7 @@ fn refuse(job: Job, text: &str) {
         Job::ClaimDue(_, _, _, to) => drop(to.send(Err(error()))),
         Job::Wish(_, _, _, to) => drop(to.send(Err(error()))),
         Job::Renew(_, _, to) | Job::BreakLeases(to) => drop(to.send(Err(error()))),
+        Job::Prune(_, to) => drop(to.send(Err(error()))),
         Job::Close(to) => {
             let _ = to.send(());
         }

@@ -215,7 +215,9 @@ impl Connector for SimConnector {
     }
 
     fn candidates(&self, _cloud: &CloudRef, system: &System) -> Vec<System> {
-        vec![system.clone()]
+        let mut system = system.clone();
+        system.features.set_text("disk.0.os.credentials.username", "root");
+        vec![system]
     }
 
     async fn account(&self, cx: &Cx) -> Result<Account, CloudError> {
@@ -263,6 +265,12 @@ impl Connector for SimConnector {
         let account = self.check(cx)?;
         let cx = cx.clone();
         self.plain(move |cloud| Ok(cloud.found(&cx, &account))).await
+    }
+
+    async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
+        let account = self.check(cx)?;
+        let cx = cx.clone();
+        self.plain(move |cloud| Ok(cloud.marked(&cx, &account))).await
     }
 
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {

@@ -422,7 +422,8 @@ impl SimCloud {
         object.map(|o| o.altered += 1).is_some()
     }
 
-    fn found(&self, cx: &Cx, account: &str) -> Vec<Found> {
+    /// What this account can list and bears a mark of the deployment.
+    fn marked(&self, cx: &Cx, account: &str) -> Vec<Found> {
         let now = Instant::now();
         self.world()
             .objects
@@ -436,8 +437,13 @@ impl SimCloud {
                     mark: Mark::open(&o.mark, &cx.deployment)?,
                 })
             })
-            .filter(|found| found.mark.infra == cx.infra)
             .collect()
+    }
+
+    fn found(&self, cx: &Cx, account: &str) -> Vec<Found> {
+        let mut found = self.marked(cx, account);
+        found.retain(|found| found.mark.infra == cx.infra);
+        found
     }
 
     /// Objects that bear a mark of this infrastructure, by key.

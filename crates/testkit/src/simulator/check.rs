@@ -108,8 +108,8 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
 /// Keys of what is on record as not ours any more.
 pub(super) async fn released(world: &World, infra: &InfraId) -> StoreResult<BTreeSet<String>> {
     let tombstones = world.store.tombstones(infra).await?;
-    let released = tombstones.iter().filter(|row| row.state == ResourceState::Released);
-    Ok(released.map(|row| row.key.to_string()).collect())
+    let released = tombstones.iter().filter(|t| t.row.state == ResourceState::Released);
+    Ok(released.map(|t| t.row.key.to_string()).collect())
 }
 
 /// Whether some removal failed, or was not wanted to end.

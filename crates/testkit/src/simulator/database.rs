@@ -4,11 +4,12 @@
 use crate::memory::MemoryStore;
 use async_trait::async_trait;
 use im_model::{
-    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, Resource, StepEvent, Wish,
+    BlobId, Deployment, Event, InfraId, InstanceId, LogScope, Millis, Operation, OperationId, StepEvent, Wish,
 };
 use im_store::{
-    Claim, Committed, Fence, InfraState, KeyRing, Listed, OperationFilter, Owned, Release, SqliteOptions, SqliteStore,
-    Store, StoreError, StoreResult, Submission, Submitted, Wished, Write,
+    Bounds, Claim, Committed, Fence, Grave, Graves, InfraState, KeyRing, Listed, OperationFilter, Owned, Pruned,
+    Release, SqliteOptions, SqliteStore, Store, StoreError, StoreResult, Submission, Submitted, Tombstone, Wished,
+    Write,
 };
 use std::{
     collections::BTreeMap,
@@ -217,9 +218,21 @@ impl Store for Outside {
         let infra = infra.clone();
         self.call(|s| async move { s.load(&infra).await }).await
     }
-    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Resource>> {
+    async fn tombstones(&self, infra: &InfraId) -> StoreResult<Vec<Tombstone>> {
         let infra = infra.clone();
         self.call(|s| async move { s.tombstones(&infra).await }).await
+    }
+    async fn graves(&self, which: &Graves) -> StoreResult<Vec<Grave>> {
+        let which = which.clone();
+        self.call(|s| async move { s.graves(&which).await }).await
+    }
+    async fn kept_requests(&self, infra: &InfraId) -> StoreResult<Vec<Operation>> {
+        let infra = infra.clone();
+        self.call(|s| async move { s.kept_requests(&infra).await }).await
+    }
+    async fn prune(&self, bounds: &Bounds) -> StoreResult<Pruned> {
+        let bounds = *bounds;
+        self.call(|s| async move { s.prune(&bounds).await }).await
     }
     async fn operations(&self, infra: &InfraId, filter: OperationFilter) -> StoreResult<Vec<Operation>> {
         let infra = infra.clone();

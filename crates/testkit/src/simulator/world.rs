@@ -212,12 +212,18 @@ impl World {
         } else {
             self.options.settle
         };
+        // The second search of what is gone mends what a missing safeguard lets through: it goes with each of them.
+        let keep_requests = match self.options.without {
+            None => Duration::from_hours(1),
+            Some(_) => Duration::ZERO,
+        };
         EngineOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(2),
             retry_delay: Duration::from_secs(1),
             call_deadline: Duration::from_secs(10),
             settle,
+            keep_requests,
             ..EngineOptions::new(instance)
         }
     }

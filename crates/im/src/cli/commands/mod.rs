@@ -5,6 +5,7 @@ mod check;
 mod forms;
 mod look;
 mod operations;
+mod orphans;
 mod outputs;
 mod plan;
 pub(crate) mod ssh;
@@ -86,6 +87,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
         Command::State { id } => look::state(&client()?, &id).await,
         Command::Wait { id, timeout } => look::wait(&client()?, &id, timeout).await,
         Command::Log { id, vm, follow, header } => look::log(&client()?, &id, vm, follow, header).await,
+        Command::Orphans { command } => orphans::run(&client()?, &command).await,
         Command::Ssh { id, vm, command } => ssh::ssh(&client()?, &id, vm, &command).await,
         // The program looks at these before it decides anything that a client needs.
         Command::Serve { .. } | Command::Keys { .. } | Command::Completion { .. } => Ok(Exit::Usage),
