@@ -148,10 +148,22 @@ fn whatever_happens_nothing_is_lost_or_leaked_on_sqlite() {
     whatever_happens(seeds(128, 3), Database::Sqlite);
 }
 
+#[test]
+fn what_lands_long_after_it_was_removed_is_removed_again() {
+    for seed in 0..150 {
+        let schedule = Schedule::very_late(seed);
+        demand(&play(&schedule), &schedule);
+    }
+}
+
 /// Plays until the missing safeguard is missed.
 fn missed(without: Safeguard, bound: u64) {
+    missed_in(without, bound, Schedule::of_seed);
+}
+
+fn missed_in(without: Safeguard, bound: u64, schedules: impl Fn(u64) -> Schedule) {
     for seed in 0..bound {
-        let mut schedule = Schedule::of_seed(seed);
+        let mut schedule = schedules(seed);
         schedule.world.without = Some(without);
         let played = play(&schedule);
         if let Some(violation) = played.violations.first() {
@@ -185,4 +197,9 @@ fn the_mark_is_missed() {
 #[test]
 fn the_account_is_missed() {
     missed(Safeguard::Account, 500);
+}
+
+#[test]
+fn the_tombstone_is_missed() {
+    missed_in(Safeguard::Tombstone, 200, Schedule::very_late);
 }

@@ -16,13 +16,14 @@ use std::{
 };
 
 const USAGE: &str = "\
-usage: simulate [--seed N] [--schedules N] [--jobs N] [--sqlite] [--without SAFEGUARD] [--repeat N]
+usage: simulate [--seed N] [--schedules N] [--jobs N] [--sqlite] [--late] [--without SAFEGUARD] [--repeat N]
                 [--violations N]
 
   --seed N            the first seed (0)
   --schedules N       how many (1,000)
   --jobs N            threads (one per processor)
   --sqlite            on the real store, not on rows in memory
+  --late              with calls that land long after the settle time
   --without WHAT      intent, fence, settle, mark, account or tombstone: a violation is then what is wanted
   --repeat N          plays each so often (1): which of two tasks that wake at one instant runs first is left to chance
   --violations N      goes on until so many schedules are violated (1, which is told at length)
@@ -35,6 +36,7 @@ struct Asked {
     database: Database,
     without: Option<Safeguard>,
     violations: u64,
+    late: bool,
     repeat: u64,
 }
 
@@ -46,6 +48,7 @@ fn asked() -> Option<Asked> {
         database: Database::Memory,
         without: None,
         violations: 1,
+        late: false,
         repeat: 1,
     };
     let mut args = std::env::args().skip(1);
@@ -56,6 +59,7 @@ fn asked() -> Option<Asked> {
             "--jobs" => asked.jobs = args.next()?.parse().ok().filter(|n| *n > 0)?,
             "--violations" => asked.violations = args.next()?.parse().ok()?,
             "--repeat" => asked.repeat = args.next()?.parse().ok().filter(|n| *n > 0)?,
+            "--late" => asked.late = true,
             "--sqlite" => asked.database = Database::Sqlite,
             "--without" => {
                 let name = args.next()?;
@@ -85,7 +89,11 @@ fn work(asked: &Asked, run: &Run) {
             return;
         }
         let seed = asked.seed + number / asked.repeat;
-        let mut schedule = Schedule::of_seed(seed);
+        let mut schedule = if asked.late {
+            Schedule::very_late(seed)
+        } else {
+            Schedule::of_seed(seed)
+        };
         if asked.database == Database::Sqlite {
             schedule = schedule.on_sqlite();
         }

@@ -110,7 +110,7 @@ impl Player<'_> {
             }
             self.world.heal();
             self.all_resumed(INFRA).await?;
-            self.late_arrivals().await;
+            tokio::time::sleep(schedule.patience).await;
             // A request may have arrived whose sender was long dead.
             self.all_resumed(INFRA).await?;
             self.demand(INFRA).await?;
@@ -124,7 +124,7 @@ impl Player<'_> {
             self.destroy(OTHER).await?;
             self.rest(OTHER).await?;
         }
-        self.late_arrivals().await;
+        tokio::time::sleep(schedule.patience).await;
         self.rest(INFRA).await?;
         self.demand(INFRA).await?;
         let released = released(self.world, &InfraId::from(INFRA)).await;
@@ -231,10 +231,6 @@ impl Player<'_> {
             Forgery::OtherKey => mark(INFRA, &Key::from_stored("0".repeat(32)), &ours),
         };
         self.world.clouds[cloud].plant(kind, &SimCloud::name_of(&key), &mark, "x");
-    }
-
-    async fn late_arrivals(&self) {
-        tokio::time::sleep(Duration::from_mins(1)).await;
     }
 
     /// Nothing is under way any more, and what waits says for what.

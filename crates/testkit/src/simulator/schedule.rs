@@ -24,6 +24,8 @@ pub struct Schedule {
     pub rate: (u64, Vec<Fault>),
     /// How it ends.
     pub ending: Ending,
+    /// How long to wait in the end for whatever is still on its way.
+    pub patience: Duration,
 }
 
 /// Something done from outside.
@@ -341,6 +343,7 @@ impl Maker {
             troubles,
             rate: (rate, faults),
             ending,
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -415,6 +418,29 @@ impl Schedule {
         maker.schedule(seed, false, 60)
     }
 
+    /// The schedule of a seed with calls that land long after the settle time, though not after the time of a tombstone:
+    /// what was removed meanwhile comes to be again. Where names are free nothing keeps such a call from making a second
+    /// object, so they are not.
+    pub fn very_late(seed: u64) -> Self {
+        let mut schedule = Self::of_seed(seed);
+        if schedule.world.cloud.idempotence == Idempotence::MarkThenSearch {
+            schedule.world.cloud.idempotence = Idempotence::UniqueName;
+        }
+        // A search for tombstones needs credentials that are still there: those of the delete.
+        for act in &mut schedule.acts {
+            match act {
+                Act::Submit { ask, .. } | Act::Leave { ask, .. } => ask.account = "x".to_owned(),
+                Act::Resume(account) => *account = "x",
+                _ => {}
+            }
+        }
+        let late = |seconds| Fault::Late(Duration::from_secs(seconds));
+        schedule.rate = (25, vec![late(8), late(15), late(25), Fault::AnswerLost]);
+        schedule.ending = Ending::InTheMiddle;
+        schedule.patience = Duration::from_mins(5);
+        schedule
+    }
+
     /// The same on the real store, which serves one process: none is replaced while it stands still.
     #[must_use]
     pub fn on_sqlite(mut self) -> Self {
@@ -458,6 +484,7 @@ impl Schedule {
             troubles: trouble.into_iter().collect(),
             rate: (0, Vec::new()),
             ending: Ending::AtRest,
+            patience: Duration::from_mins(1),
         }
     }
 }

@@ -214,7 +214,7 @@ impl World {
         };
         // The second search of what is gone mends what a missing safeguard lets through: it goes with each of them.
         let keep_requests = match self.options.without {
-            None => Duration::from_hours(1),
+            None | Some(Safeguard::Tombstone) => Duration::from_hours(1),
             Some(_) => Duration::ZERO,
         };
         EngineOptions {
