@@ -150,7 +150,7 @@ fn compare(row: &Resource, there: Option<(String, Object)>, excuse: Excuse) -> V
         }
         (ResourceState::Created, None) => vec![format!("{what} is recorded but does not exist")],
         // What a cloud refused to remove stays so until somebody asks again.
-        (ResourceState::Removing, _) if excuse.refused => Vec::new(),
+        (ResourceState::Removing | ResourceState::Intended, _) if excuse.refused => Vec::new(),
         (other, _) if !excuse.parked => vec![format!("{what} is left {other:?}")],
         _ => Vec::new(),
     }
