@@ -127,7 +127,7 @@ impl Service {
             },
             Steer::Retry | Steer::Cancel => {
                 let request = match self.suits(caller, row, &state).await {
-                    Suit::Yes => self.with_credentials(caller, row)?,
+                    Suit::Yes => Self::with_credentials(caller, row)?,
                     Suit::No(message) if row.state == OpState::WaitingCredentials && steer == Steer::Retry => {
                         return Err(ServiceError::Operation {
                             id: id.clone(),
@@ -152,7 +152,7 @@ impl Service {
     }
 
     /// The stored request with the caller's credentials. `None`: what is stored cannot be read by this version.
-    fn with_credentials(&self, caller: &Caller, row: &Operation) -> ServiceResult<Option<Arc<serde_json::Value>>> {
+    fn with_credentials(caller: &Caller, row: &Operation) -> ServiceResult<Option<Arc<serde_json::Value>>> {
         let Ok(request) = Request::from_value(&row.request) else {
             return Ok(None);
         };
@@ -199,7 +199,7 @@ impl Service {
             }
             match self.suits(caller, &row, state).await {
                 Suit::Yes => {
-                    if let Some(request) = self.with_credentials(caller, &row)? {
+                    if let Some(request) = Self::with_credentials(caller, &row)? {
                         let wished = self.engine.wish(&row.id, Wish::Retry(Some(request))).await;
                         wished.map_err(|e| database(&e))?;
                     }

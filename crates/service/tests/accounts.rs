@@ -54,7 +54,7 @@ async fn an_operator_s_delete_waits_for_the_account_that_is_needed() {
     assert_eq!(message, NEEDED);
     let view = service.operation(&operator, &operation).await.unwrap();
     assert_eq!(
-        (view.state, view.error.as_deref()),
+        (view.operation.state, view.operation.error.as_deref()),
         (OpState::WaitingCredentials, Some(NEEDED))
     );
     assert_eq!(fake.things().len(), 5, "nothing went");
@@ -70,7 +70,7 @@ async fn an_operator_s_delete_waits_for_the_account_that_is_needed() {
         .unwrap();
     assert!(fake.things().is_empty(), "{:?}", fake.things());
     assert_eq!(
-        service.operation(&operator, &operation).await.unwrap().state,
+        service.operation(&operator, &operation).await.unwrap().operation.state,
         OpState::Undone
     );
 }

@@ -161,7 +161,7 @@ async fn an_infrastructure_is_given_up_without_a_cloud() {
     assert!(matches!(gone, ServiceError::NoInfrastructure));
     let engine = service.engine();
     let tombstones = engine.store().tombstones(&infra).await.unwrap();
-    assert!(tombstones.iter().all(|row| row.state == ResourceState::Released));
+    assert!(tombstones.iter().all(|row| row.row.state == ResourceState::Released));
     // The list can be had again, by those who owned it.
     let id = given_up.operation.unwrap();
     let shown = service.operation(&caller(), &id).await.unwrap();

@@ -139,6 +139,7 @@ async fn plans_of_every_released_format_are_carried_out() {
 }
 
 /// The request as it is stored, the kind of the operation, how it ends, and what it leaves of two VMs.
+#[allow(clippy::type_complexity)] // A table.
 fn requests() -> Vec<(
     &'static str,
     OpKind,
@@ -217,6 +218,7 @@ fn requests() -> Vec<(
 }
 
 /// Writes the fixtures of the present format.
+#[allow(clippy::too_many_lines)] // One after the other.
 async fn write() {
     let fake = Fake::new();
     let service = service(&fake).await;

@@ -73,8 +73,8 @@ fn a_vm_is_tried_so_often_and_so_far_apart() {
             let tombstones = world.store.tombstones(&InfraId::from(I)).await.unwrap();
             let mut attempts: Vec<u32> = tombstones
                 .iter()
-                .filter(|r| r.kind == ResourceKind::Vm)
-                .map(|r| r.attempt)
+                .filter(|r| r.row.kind == ResourceKind::Vm)
+                .map(|r| r.row.attempt)
                 .collect();
             attempts.sort_unstable();
             assert_eq!(attempts, [0, 1, 2]);

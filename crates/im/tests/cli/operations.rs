@@ -7,6 +7,7 @@ use crate::{
 };
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 const OP: &str = "0b7d4c3e-1111-4f6e-a27f-0b5cb8c1cda1";
 
@@ -34,10 +35,12 @@ fn ageless(text: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             [id, kind, state, steps, _, rest @ ..] if *id == OP && !rest.is_empty() && steps.contains('/') => {
-                out.push_str(&format!("{id}  {kind}  {state}  {steps}  [AGE]  {}\n", rest.join(" ")));
+                let _ = writeln!(out, "{id}  {kind}  {state}  {steps}  [AGE]  {}", rest.join(" "));
             }
             ["OPERATION", ..] => out.push_str(&(words.join("  ") + "\n")),
-            _ => out.push_str(&format!("{line}\n")),
+            _ => {
+                let _ = writeln!(out, "{line}");
+            }
         }
     }
     out

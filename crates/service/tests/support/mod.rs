@@ -85,6 +85,9 @@ impl Fake {
         let thing = Thing {
             id: format!("id of {name}"),
             key: key.to_owned(),
+            kind: ResourceKind::Vm,
+            mark: String::new(),
+            account: "fake account".to_owned(),
             spec: Value::Null,
             state: VmState::Running,
         };

@@ -429,7 +429,7 @@ impl Schedule {
         // A search for tombstones needs credentials that are still there: those of the delete.
         for act in &mut schedule.acts {
             match act {
-                Act::Submit { ask, .. } | Act::Leave { ask, .. } => ask.account = "x".to_owned(),
+                Act::Submit { ask, .. } | Act::Leave { ask, .. } => "x".clone_into(&mut ask.account),
                 Act::Resume(account) => *account = "x",
                 _ => {}
             }

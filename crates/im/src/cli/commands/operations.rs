@@ -61,7 +61,8 @@ struct Needed {
 
 #[derive(Deserialize)]
 struct Step {
-    step: u32,
+    #[serde(rename = "step")]
+    number: u32,
     #[serde(default)]
     vm: Option<u32>,
     what: String,
@@ -261,7 +262,7 @@ fn step_row(step: &Step) -> Vec<Cell> {
     };
     let why = step.errors.last().map(String::as_str).unwrap_or_default();
     vec![
-        plain(step.step.to_string()),
+        plain(step.number.to_string()),
         plain(machine(step.vm)),
         plain(printable(&step.what).into_owned()),
         (step.state.clone(), tone),

@@ -56,11 +56,11 @@ pub(crate) async fn outputs(client: &Client, typed: &str, name: Option<&str>) ->
                 .unwrap_or(0);
             for (name, value) in &answer.outputs {
                 let pad = " ".repeat(width - name.chars().count());
-                let name = ui.out.paint(Tone::Strong, &printable(name));
+                let name = ui.out.paint(Tone::Strong, printable(name));
                 ui.line(format!("{name}{pad}  {}", shown(value)))?;
             }
             for (name, reason) in &answer.errors {
-                ui.warn(&format!("{}: {}", printable(name), shown(reason)));
+                ui.warn(format!("{}: {}", printable(name), shown(reason)));
             }
         }
     }
