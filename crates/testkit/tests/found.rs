@@ -60,7 +60,6 @@ fn what_comes_after_a_delete_does_not_begin() {
         world.resume_parked(I, "x").await;
         assert_eq!(world.wait(&waits.id).await.unwrap().state, OpState::Done);
         let late = world.perform("late", I, OpKind::Add, &ask(1, &[])).await.unwrap();
-        let why = Some("the infrastructure has been deleted");
         assert_eq!((late.state, late.error.as_deref()), (OpState::Undone, why));
         nothing_is_wrong(&mut world).await;
         assert!(world.clouds.values().all(|c| c.objects().is_empty()));

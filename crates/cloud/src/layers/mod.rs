@@ -247,7 +247,18 @@ impl Connector for Layered {
     }
 
     async fn find_all(&self, cx: &Cx) -> Result<Vec<Found>, CloudError> {
-        self.read(cx, "find_all", || self.inner.find_all(cx)).await
+        // What a cloud says of a whole account can speak of anybody's machines; nobody's secrets can be known here, so
+        // that they could be taken out.
+        let wordless = |error: CloudError| CloudError {
+            message: format!(
+                "the account cannot be listed ({:?}); what the cloud says to that is not repeated, since it may speak of \
+                 anybody's",
+                error.kind
+            ),
+            ..error
+        };
+        let list = || async { self.inner.find_all(cx).await.map_err(wordless) };
+        self.read(cx, "find_all", list).await
     }
 
     async fn observe(&self, cx: &Cx, ids: &[String]) -> Result<Vec<Seen>, CloudError> {
