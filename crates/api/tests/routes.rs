@@ -111,6 +111,15 @@ snapshot!(
     ("POST", "/infrastructures/none", &[A, YAML], "tosca: 1"),
     ("PUT", "/infrastructures/inf/reconfigure", &[A, YAML], "tosca: 1"),
     ("PUT", "/infrastructures/inf/vms/0", &[A, YAML], "tosca: 1"),
+    ("POST", "/infrastructures/inf/plan", &[A, YAML, JSON], "tosca: 1"),
+    ("POST", "/infrastructures/inf/plan", &[A, JSON], RADL),
+    (
+        "POST",
+        "/infrastructures/inf/plan",
+        &[A, ("accept", "text/plain")],
+        RADL
+    ),
+    ("POST", "/infrastructures/none/plan", &[A, JSON], RADL),
 );
 
 snapshot!(

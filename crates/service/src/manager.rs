@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use im_auth::Caller;
 use im_model::{Credentials, Event, InfraId, OperationId, Power, VmId};
-use im_radl::Document;
+use im_radl::{Difference, Document};
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -46,6 +46,15 @@ pub trait Manager: Send + Sync + 'static {
 
     /// What a TOSCA document means for an infrastructure, as RADL; changes nothing.
     async fn translate(&self, caller: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation>;
+
+    /// What a document would change if it were added, after these VMs are gone. Changes nothing, asks no cloud.
+    async fn difference(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        document: &Document,
+        removals: &[VmId],
+    ) -> ServiceResult<Difference>;
 
     /// The TOSCA document of an infrastructure that comes from one.
     async fn tosca(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>>;

@@ -2,6 +2,7 @@
 
 use crate::{
     ContMsg, ServiceError, ServiceResult, StateView, VmView,
+    calls::bad,
     feed::Feed,
     logs,
     service::{Service, database},
@@ -10,7 +11,7 @@ use crate::{
 use futures::stream::{self, BoxStream, StreamExt as _};
 use im_auth::{Caller, IM};
 use im_model::{Event, InfraId, LogScope, VmId};
-use im_radl::{Document, Feature};
+use im_radl::{Difference, Document, Feature, RunningVm};
 use im_store::{InfraState, Owned};
 use regex::RegexBuilder;
 use serde_json::{Map, Value};
@@ -136,6 +137,28 @@ impl Service {
         });
         let of_vm: BTreeMap<VmId, String> = of_vm.collect();
         Ok(logs::contmsg(&header, &of_vm))
+    }
+
+    pub(crate) async fn read_difference(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        document: &Document,
+        removals: &[VmId],
+    ) -> ServiceResult<Difference> {
+        let state = self.access(caller, infra).await?;
+        let stored = self.stored_document(&state)?;
+        // What cannot be merged would be refused.
+        document.merge_into(&stored).map_err(bad)?;
+        let living = state.vms.values().filter(|vm| !vm.destroyed);
+        let running: Vec<RunningVm> = living
+            .map(|vm| RunningVm {
+                id: vm.id.to_string(),
+                system: vm.system.clone(),
+            })
+            .collect();
+        let removals: Vec<String> = removals.iter().map(ToString::to_string).collect();
+        Ok(im_radl::difference(&stored, &running, document, &removals))
     }
 
     pub(crate) async fn read_vm_contmsg(&self, caller: &Caller, infra: &InfraId, vm: VmId) -> ServiceResult<String> {

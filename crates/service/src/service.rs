@@ -17,7 +17,7 @@ use im_auth::Caller;
 use im_cloud::net::Guard;
 use im_model::{Credentials, Event, InfraId, OperationId, Power, Vm, VmId};
 use im_ops::{Engine, EngineOptions};
-use im_radl::Document;
+use im_radl::{Difference, Document};
 use im_store::{InfraState, Store, StoreError, StoreResult};
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
@@ -134,6 +134,16 @@ impl Manager for Service {
 
     async fn translate(&self, caller: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation> {
         self.read_translation(caller, infra, text).await
+    }
+
+    async fn difference(
+        &self,
+        caller: &Caller,
+        infra: &InfraId,
+        document: &Document,
+        removals: &[VmId],
+    ) -> ServiceResult<Difference> {
+        self.read_difference(caller, infra, document, removals).await
     }
 
     async fn tosca(&self, caller: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>> {

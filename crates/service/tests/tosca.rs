@@ -279,7 +279,23 @@ async fn what_a_change_means_can_be_asked_before() {
     let more = service.translate(&caller(), &id, &document(5, "x")).await.unwrap();
     assert_eq!((more.document.vm_count(), more.removals), (3, vec![]));
     let fewer = service.translate(&caller(), &id, &document(1, "x")).await.unwrap();
-    assert_eq!((fewer.document.vm_count(), fewer.removals), (0, vec![VmId(0)]));
+    assert_eq!((fewer.document.vm_count(), fewer.removals.clone()), (0, vec![VmId(0)]));
+    let change = service
+        .difference(&caller(), &id, &fewer.document, &fewer.removals)
+        .await
+        .unwrap();
+    let machines: Vec<_> = change
+        .machines
+        .iter()
+        .map(|m| (m.system.as_str(), m.what, m.count))
+        .collect();
+    assert_eq!(
+        machines,
+        [
+            ("worker", im_radl::What::Kept, 1),
+            ("worker", im_radl::What::Removed, 1)
+        ]
+    );
     assert_eq!(service.vms(&caller(), &id).await.unwrap().len(), 2);
     let outputs = service.outputs(&caller(), &id).await.unwrap();
     assert_ne!(outputs["addresses"].value, json!(null));

@@ -160,6 +160,26 @@ pub(crate) async fn reconfigure(mut call: Call) -> Answer {
     Ok(answer::operation(response, accepted.operation.as_ref()))
 }
 
+/// `POST /infrastructures/<id>/plan`: what a document would change, were it added. Nothing is done.
+pub(crate) async fn plan(mut call: Call) -> Answer {
+    const PREFIX: &str = "Error planning";
+    let document = body::document(&mut call).await?;
+    let credentials = call.credentials()?;
+    call.json_only()?;
+    let caller = call.login(credentials, PREFIX).await?;
+    let infra = call.infra();
+    let (document, removals) = match document {
+        Sent::Radl(document) => (*document, Vec::new()),
+        Sent::Tosca(text) => {
+            let translation = call.manager().translate(&caller, &infra, &text).await;
+            let translation = translation.map_err(within(PREFIX))?;
+            (translation.document, translation.removals)
+        }
+    };
+    let difference = call.manager().difference(&caller, &infra, &document, &removals).await;
+    answer::json(&difference.map_err(within(PREFIX))?)
+}
+
 /// A document as RADL, whatever it was written in. What it means for the infrastructure's VMs is not asked.
 pub(crate) async fn as_radl(call: &Call, caller: &Caller, sent: Sent, prefix: &str) -> Result<Document, Failure> {
     match sent {

@@ -36,6 +36,7 @@ const INFRASTRUCTURE: Methods = methods! {
     "DELETE" => infrastructure::destroy,
 };
 const RECONFIGURE: Methods = methods! { "PUT" => infrastructure::reconfigure };
+const PLAN: Methods = methods! { "POST" => infrastructure::plan };
 const AUTHORIZATION: Methods = methods! {
     "GET" => infrastructure::property,
     "POST" => later::authorization,
@@ -86,6 +87,7 @@ pub(crate) fn find(path: &str) -> Option<Methods> {
         ["infrastructures"] => INFRASTRUCTURES,
         ["infrastructures", _] => INFRASTRUCTURE,
         ["infrastructures", _, "reconfigure"] => RECONFIGURE,
+        ["infrastructures", _, "plan"] => PLAN,
         ["infrastructures", _, "authorization"] => AUTHORIZATION,
         ["infrastructures", _, "events"] => EVENTS,
         ["infrastructures", _, "operations"] => OPERATIONS,

@@ -19,7 +19,7 @@ use im_model::{
     Account, Credentials, Event, EventBody, InfraId, Key, LogScope, OpKind, OpState, OperationId, Power, ResourceKind,
     ResourceState, StepId, VmId, VmState,
 };
-use im_radl::Document;
+use im_radl::{Difference, Document};
 use im_service::{
     Accepted, CloudName, ContMsg, Context, Force, Manager, NeededAccount, OperationDetails, OperationView, Orphan,
     OrphanProblem, OrphanStatus, Orphans, PlannedStep, RemainingResource, Reply, ServiceError, ServiceResult,
@@ -248,6 +248,18 @@ impl Manager for Fake {
             removals: Vec::new(),
             warnings: Vec::new(),
         })
+    }
+
+    async fn difference(
+        &self,
+        _: &Caller,
+        infra: &InfraId,
+        document: &Document,
+        removals: &[VmId],
+    ) -> ServiceResult<Difference> {
+        self.note(format!("difference({infra}, {}, {removals:?})", short(document)));
+        self.infra(infra).await?;
+        Ok(im_radl::difference(&Document::default(), &[], document, &[]))
     }
 
     async fn tosca(&self, _: &Caller, infra: &InfraId) -> ServiceResult<Arc<str>> {

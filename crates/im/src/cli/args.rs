@@ -308,6 +308,8 @@ pub(crate) enum Command {
         /// Tell so many errors of a document at most, and as many warnings
         #[arg(long, value_name = "N", default_value_t = im_radl::Limits::default().diagnostics)]
         most: usize,
+        #[command(flatten)]
+        maps: MapArgs,
     },
     /// Explain a code that `check` tells, such as R0107; without one, list them
     Explain {
@@ -338,6 +340,8 @@ pub(crate) enum Command {
         /// The form: `radl` or `json`
         #[arg(long, value_name = "FORM", hide_possible_values = true)]
         to: Option<Form>,
+        #[command(flatten)]
+        maps: MapArgs,
     },
     /// Log in to a machine, or run a command on it
     #[command(
@@ -393,11 +397,28 @@ pub(crate) enum KeysCommand {
     },
 }
 
+/// Where files that TOSCA documents name are read instead.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct MapArgs {
+    /// Read what begins with this URL from a folder, or from another URL; may be repeated, the longest prefix wins
+    #[arg(long = "map", value_name = "URL_PREFIX=FOLDER_OR_URL")]
+    pub(crate) maps: Vec<im_tosca::Mirror>,
+}
+
+impl MapArgs {
+    /// All of them together.
+    pub(crate) fn mirrors(&self) -> im_tosca::Mirrors {
+        self.maps.iter().cloned().collect()
+    }
+}
+
 /// What to plan.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) document: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) maps: MapArgs,
     /// Draw it: `dot` for Graphviz, or `svg`
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub(crate) graph: Option<Graph>,

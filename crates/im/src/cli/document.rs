@@ -7,7 +7,7 @@ use super::{
     ui::{Paint, Talk, Ui, count, printable},
 };
 use im_radl::{Colours, Diagnostic, Limits};
-use im_tosca::{Embedded, Files, LoadOptions, Sources};
+use im_tosca::{Embedded, File, Files, LoadOptions, Mirrors, Redirected, Sources};
 use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 /// Whether a document stands alone.
@@ -66,11 +66,11 @@ impl Source {
 
     /// What is found in it by itself. The error lists files that it imports and that are not built in: they would have
     /// to be fetched first, which only the service does.
-    pub(crate) fn check(&self, scope: Scope, limits: &Limits) -> Result<Checked, Vec<Arc<str>>> {
+    pub(crate) fn check(&self, scope: Scope, limits: &Limits, mirrors: &Mirrors) -> Result<Checked, Vec<Arc<str>>> {
         let mut parsed = match self.language {
             Language::Radl => im_radl::parse_text_with(&self.text, limits),
             Language::Json => im_radl::parse_json_with(&self.text, limits),
-            Language::Tosca => return self.check_tosca(),
+            Language::Tosca => return self.check_tosca(mirrors),
         };
         // What a document that cannot be read refers to means nothing.
         if scope == Scope::Whole && parsed.is_ok() {
@@ -87,12 +87,32 @@ impl Source {
         })
     }
 
-    fn check_tosca(&self) -> Result<Checked, Vec<Arc<str>>> {
-        let files = Files::new(Embedded::Prefer);
-        let loaded = im_tosca::load(&self.text, &printable(&self.name), &files, &LoadOptions::default());
-        if loaded.is_waiting() {
-            return Err(loaded.wanted.into_iter().map(|wanted| wanted.url).collect());
-        }
+    fn check_tosca(&self, mirrors: &Mirrors) -> Result<Checked, Vec<Arc<str>>> {
+        let mut files = Files::new(if mirrors.is_empty() {
+            Embedded::Prefer
+        } else {
+            Embedded::Fallback
+        });
+        let loaded = loop {
+            let loaded = im_tosca::load(&self.text, &printable(&self.name), &files, &LoadOptions::default());
+            if !loaded.is_waiting() {
+                break loaded;
+            }
+            let mut elsewhere = Vec::new();
+            for wanted in loaded.wanted {
+                match from_mirror(mirrors, &wanted.url) {
+                    Some(came) => files.insert(wanted.url, came.map(File::new).map_err(Arc::from)),
+                    // What is built in stands in for what nothing is said about.
+                    None if !mirrors.is_empty() && im_tosca::library::embedded(&wanted.url).is_some() => {
+                        files.insert(wanted.url, Err("nothing is fetched here".into()));
+                    }
+                    None => elsewhere.push(wanted.url),
+                }
+            }
+            if !elsewhere.is_empty() {
+                return Err(elsewhere);
+            }
+        };
         Ok(Checked {
             accepted: loaded.is_ok(),
             diagnostics: loaded.diagnostics,
@@ -123,6 +143,17 @@ impl Source {
             },
             text: self.text.clone(),
         }
+    }
+}
+
+/// A file from a folder that the user named; `None`: no folder covers it.
+pub(crate) fn from_mirror(mirrors: &Mirrors, url: &str) -> Option<Result<String, String>> {
+    match mirrors.redirect(url)? {
+        Ok(Redirected::Url(_)) => None,
+        Ok(Redirected::File(path)) => {
+            Some(fs::read_to_string(&path).map_err(|e| format!("`{}` cannot be read: {e}", path.display())))
+        }
+        Err(refused) => Some(Err(refused.to_string())),
     }
 }
 
@@ -216,7 +247,7 @@ pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Send
     let source = Source::read(&args.file, args.format)?;
     let mut told = Vec::new();
     if !args.no_check
-        && let Ok(checked) = source.check(scope, &Limits::default())
+        && let Ok(checked) = source.check(scope, &Limits::default(), &Mirrors::default())
         && !depends_on_service(&checked)
     {
         if !checked.accepted {

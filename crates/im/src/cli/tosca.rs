@@ -3,36 +3,61 @@
 //! Fetches what the document names, as its author could with any other program; never with the user's credentials.
 
 use super::{
-    document::{Source, json, sum},
+    document::{Source, from_mirror, json, sum},
     error::{CliError, Exit},
     ui::{Paint, Ui, printable},
 };
 use im_radl::{Colours, Diagnostic, Document};
 use im_tosca::{
-    ConvertContext, Embedded, File, Files, Limits, LoadOptions, Sources, Template, Wanted, Why, convert,
-    draw_container_ids,
+    ConvertContext, Embedded, File, Files, Limits, LoadOptions, Mirrors, Redirected, Sources, Template, Wanted, Why,
+    convert, draw_container_ids,
     functions::{Inputs, draw_inputs},
     load,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// How files are had.
+/// How files are had that no mirror has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fetching {
+enum Reach {
     /// From where they are; the built-in types stand in for those that cannot be reached.
     Online,
     /// Not at all: types are the built-in ones, recipes stay empty.
     Offline,
 }
 
+/// How files are had.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetching {
+    reach: Reach,
+    mirrors: Mirrors,
+}
+
+impl Fetching {
+    /// From mirrors, then from where they are.
+    pub(crate) fn online(mirrors: Mirrors) -> Self {
+        Self {
+            reach: Reach::Online,
+            mirrors,
+        }
+    }
+
+    /// From mirrors only.
+    pub(crate) fn offline(mirrors: Mirrors) -> Self {
+        Self {
+            reach: Reach::Offline,
+            mirrors,
+        }
+    }
+}
+
 /// A fetch takes no longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The document as RADL. Warnings are shown.
-pub(crate) async fn to_radl(source: &Source, fetching: Fetching, ui: Ui) -> Result<Document, CliError> {
-    let mut files = Files::new(match fetching {
-        Fetching::Online => Embedded::Fallback,
-        Fetching::Offline => Embedded::Prefer,
+pub(crate) async fn to_radl(source: &Source, fetching: &Fetching, ui: Ui) -> Result<Document, CliError> {
+    let mut files = Files::new(match fetching.reach {
+        Reach::Offline if fetching.mirrors.is_empty() => Embedded::Prefer,
+        Reach::Online | Reach::Offline => Embedded::Fallback,
     });
     let template = read(source, &mut files, fetching, ui).await?;
     let inputs = draw_inputs(&template, &Inputs::new(), &mut random, None);
@@ -59,7 +84,7 @@ pub(crate) async fn to_radl(source: &Source, fetching: Fetching, ui: Ui) -> Resu
     }
 }
 
-async fn read(source: &Source, files: &mut Files, fetching: Fetching, ui: Ui) -> Result<Template, CliError> {
+async fn read(source: &Source, files: &mut Files, fetching: &Fetching, ui: Ui) -> Result<Template, CliError> {
     loop {
         let loaded = load(&source.text, &printable(&source.name), files, &LoadOptions::default());
         if loaded.is_waiting() {
@@ -109,9 +134,16 @@ fn refused(source: &Source, found: &[Diagnostic], sources: &Sources, ui: Ui) -> 
 }
 
 /// Fetches files, all of them, whatever comes of each.
-async fn fetch(files: &mut Files, wanted: &[Wanted], fetching: Fetching, ui: Ui) -> Result<(), CliError> {
-    if fetching == Fetching::Offline {
-        for one in wanted {
+async fn fetch(files: &mut Files, wanted: &[Wanted], fetching: &Fetching, ui: Ui) -> Result<(), CliError> {
+    let mut others = Vec::new();
+    for one in wanted {
+        match from_mirror(&fetching.mirrors, &one.url) {
+            Some(came) => files.insert(Arc::clone(&one.url), came.map(File::new).map_err(Arc::from)),
+            None => others.push(one),
+        }
+    }
+    if fetching.reach == Reach::Offline {
+        for one in others {
             let file = match one.why {
                 Why::Artifact => Ok(File::new("- tasks: []\n")),
                 _ => Err(Arc::from("nothing is fetched (`--offline`), and it is not built in")),
@@ -125,11 +157,16 @@ async fn fetch(files: &mut Files, wanted: &[Wanted], fetching: Fetching, ui: Ui)
         .timeout(PATIENCE)
         .build()
         .map_err(|e| CliError::new(Exit::Failed, "cannot prepare connections").chain(&e))?;
-    let all = wanted.iter().map(|one| {
-        ui.debug(format!("fetch {}", printable(&one.url)));
-        get(&http, &one.url)
+    let all = others.iter().map(|one| {
+        let url = match fetching.mirrors.redirect(&one.url) {
+            Some(Ok(Redirected::Url(url))) => url,
+            _ => one.url.to_string(),
+        };
+        ui.debug(format!("fetch {}", printable(&url)));
+        let http = &http;
+        async move { get(http, &url).await }
     });
-    for (one, file) in wanted.iter().zip(futures::future::join_all(all).await) {
+    for (one, file) in others.iter().zip(futures::future::join_all(all).await) {
         files.insert(Arc::clone(&one.url), file.map(File::new).map_err(Arc::from));
     }
     Ok(())

@@ -136,6 +136,32 @@ fn other_forms() {
 }
 
 #[test]
+fn files_are_read_from_folders_that_the_user_names() {
+    let user = User::new();
+    let map = format!("https://example.org/t/={}", user.home().display());
+    user.file(
+        "types.yaml",
+        "tosca_definitions_version: tosca_simple_yaml_1_0\nnode_types:\n  my.Node:\n    derived_from: tosca.nodes.Compute\n",
+    );
+    let document = "tosca_definitions_version: tosca_simple_yaml_1_0\nimports:\n  - https://example.org/t/types.yaml\n\
+                    topology_template:\n  node_templates:\n    front:\n      type: my.Node\n";
+    user.file("a.yaml", document);
+    user.file("out.yaml", &document.replace("t/types", "t/%2e%2e%2ftypes"));
+    let told = user.run(&["check", "a.yaml"]);
+    assert!(told.contains("--map"), "{told}");
+    let told = user.run(&["check", "--map", &map, "a.yaml"]);
+    assert!(told.contains("accepted"), "{told}");
+    let told = user.run(&["plan", "--offline", "--map", &map, "a.yaml"]);
+    assert!(told.contains("front"), "{told}");
+    let told = user.run(&["convert", "--map", &map, "a.yaml"]);
+    assert!(told.contains("system front"), "{told}");
+    let told = user.run(&["check", "--map", &map, "out.yaml"]);
+    assert!(told.contains("leaves the folder"), "{told}");
+    let told = user.run(&["check", "--map", "nonsense", "a.yaml"]);
+    assert!(told.contains("is no mirror"), "{told}");
+}
+
+#[test]
 fn plans() {
     let user = User::new();
     user.file(

@@ -7,11 +7,18 @@ use crate::cli::{
     ui::{Format, Tone, Ui},
 };
 use im_radl::Limits;
+use im_tosca::Mirrors;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Checks documents: 0 if all are accepted, 1 if one is refused, 2 if one cannot be read.
-pub(crate) fn check(files: &[PathBuf], format: Option<Language>, most: usize, ui: Ui) -> Result<Exit, CliError> {
+pub(crate) fn check(
+    files: &[PathBuf],
+    format: Option<Language>,
+    most: usize,
+    mirrors: &Mirrors,
+    ui: Ui,
+) -> Result<Exit, CliError> {
     let mut exit = Exit::Ok;
     let mut results = Vec::new();
     let limits = Limits {
@@ -20,13 +27,15 @@ pub(crate) fn check(files: &[PathBuf], format: Option<Language>, most: usize, ui
     };
     for file in files {
         let source = Source::read(file, format)?;
-        let checked = source.check(Scope::Whole, &limits).map_err(|wanted| {
+        let checked = source.check(Scope::Whole, &limits, mirrors).map_err(|wanted| {
             let message = format!(
                 "`{}` imports files that are not built in, and nothing is fetched here: {}",
                 source.name,
                 wanted.join(", ")
             );
-            CliError::usage(message).hint("the service fetches them when the document is sent")
+            CliError::usage(message).hint(
+                "the service fetches them when the document is sent; `--map URL_PREFIX=FOLDER` reads them from a folder",
+            )
         })?;
         if !checked.accepted {
             exit = Exit::Failed;

@@ -8,6 +8,7 @@ use crate::cli::{
     ui::Ui,
 };
 use im_radl::{Document, Limits};
+use im_tosca::Mirrors;
 use std::{fs, path::Path, path::PathBuf};
 
 /// Lays documents out: files in place, standard input on standard output. With `check` nothing is written, and the
@@ -38,13 +39,13 @@ pub(crate) fn format(files: &[PathBuf], check: bool, ui: Ui) -> Result<Exit, Cli
 }
 
 /// Writes a document in the other form, or in the one that is asked for. TOSCA becomes RADL.
-pub(crate) async fn convert(file: &Path, to: Option<Form>, ui: Ui) -> Result<Exit, CliError> {
+pub(crate) async fn convert(file: &Path, to: Option<Form>, mirrors: Mirrors, ui: Ui) -> Result<Exit, CliError> {
     let source = Source::read(file, None)?;
     let other = match source.language {
         Language::Radl => Form::Json,
         Language::Json | Language::Tosca => Form::Radl,
     };
-    let document = radl(&source, Fetching::Online, ui).await?;
+    let document = radl(&source, &Fetching::online(mirrors), ui).await?;
     match to.unwrap_or(other) {
         Form::Json => ui.json(&im_radl::to_json(&document))?,
         Form::Radl => {
@@ -57,7 +58,7 @@ pub(crate) async fn convert(file: &Path, to: Option<Form>, ui: Ui) -> Result<Exi
 }
 
 /// The document as RADL. Warnings are shown.
-pub(crate) async fn radl(source: &Source, fetching: Fetching, ui: Ui) -> Result<Document, CliError> {
+pub(crate) async fn radl(source: &Source, fetching: &Fetching, ui: Ui) -> Result<Document, CliError> {
     let parsed = match source.language {
         Language::Radl => im_radl::parse_text(&source.text),
         Language::Json => im_radl::parse_json(&source.text),

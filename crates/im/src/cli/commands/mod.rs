@@ -25,10 +25,15 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
     let Decided { ui, settings } = decided;
     let client = || Client::new(settings, *ui);
     match command {
-        Command::Check { files, format, most } => check::check(&files, format, most, *ui),
+        Command::Check {
+            files,
+            format,
+            most,
+            maps,
+        } => check::check(&files, format, most, &maps.mirrors(), *ui),
         Command::Explain { code } => check::explain(code.as_deref(), *ui),
         Command::Fmt { files, check } => forms::format(&files, check, *ui),
-        Command::Convert { file, to } => forms::convert(&file, to, *ui).await,
+        Command::Convert { file, to, maps } => forms::convert(&file, to, maps.mirrors(), *ui).await,
         Command::Plan(args) => plan::plan(&args, settings, *ui).await,
         Command::Version => version(settings, *ui).await,
         Command::Create { document, detach } => change::create(&client()?, &document, detach.detach).await,

@@ -21,12 +21,13 @@ pub(crate) async fn plan(args: &PlanArgs, settings: &Settings, ui: Ui) -> Result
         return against(args, id, settings, ui).await;
     }
     let source = Source::read(&args.document.file, args.document.format)?;
+    let mirrors = args.maps.mirrors();
     let fetching = if args.offline {
-        Fetching::Offline
+        Fetching::offline(mirrors)
     } else {
-        Fetching::Online
+        Fetching::online(mirrors)
     };
-    let document = forms::radl(&source, fetching, ui).await?;
+    let document = forms::radl(&source, &fetching, ui).await?;
     let mistakes: Vec<_> = im_radl::check(&document)
         .into_iter()
         .filter(im_radl::Diagnostic::is_error)
