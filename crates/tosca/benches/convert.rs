@@ -24,7 +24,7 @@ fn cluster(kinds: usize) -> String {
         "tosca_definitions_version: tosca_simple_yaml_1_0\nimports:\n\
          - t: https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml\n\
          topology_template:\n  inputs: {count: {type: integer, default: 2}}\n  node_templates:\n    \
-         fe: {type: tosca.nodes.indigo.LRMS.FrontEnd.Kubernetes, requirements: [{host: front}]}\n    \
+         fe: {type: tosca.nodes.indigo.LRMS.FrontEnd.Kubernetes, properties: {admin_token: secret}, requirements: [{host: front}]}\n    \
          front: {type: tosca.nodes.indigo.Compute, capabilities: {endpoint: {properties: {network_name: PUBLIC}}}}\n",
     );
     for n in 0..kinds {
