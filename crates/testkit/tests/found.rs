@@ -5,7 +5,8 @@
 mod common;
 
 use common::{I, ask, block_on};
-use im_model::{OpKind, OpState, OperationId};
+use im_model::{InfraId, OpKind, OpState, OperationId, Resource, ResourceState, Unit, VmId, Wish};
+use im_store::InfraState;
 use im_testkit::{
     Fault, Mishap, SimCloudOptions,
     simulator::{World, WorldOptions, check},
@@ -136,4 +137,58 @@ fn a_delete_waits_for_calls_of_an_owner_that_does_not_know_that_it_is_replaced()
         nothing_is_wrong(&mut world).await;
         assert!(world.clouds.values().all(|c| c.objects().is_empty()));
     });
+}
+
+/// Seed 65805: a create was cancelled, and abandoned while it was being unwound by another process than the one that had
+/// begun with it. A VM of which everything was gone, or about to go, stayed as a running one.
+#[test]
+fn what_is_given_up_while_it_is_unwound_is_not_complete() {
+    for killed in [false, true] {
+        for left in (0..5).rev() {
+            block_on(async {
+                let mut world = World::new(WorldOptions {
+                    cloud: SimCloudOptions {
+                        latency: Duration::from_secs(3),
+                        ..SimCloudOptions::default()
+                    },
+                    ..WorldOptions::default()
+                });
+                let mut create = ask(2, &[]);
+                create.clouds = vec!["a".into()];
+                create.boot_fails = vec![1];
+                let id = world.submit("create", I, OpKind::Create, &create).await;
+                // VM 0 has ended well, and VM 1 is being removed.
+                let removing = |row: &Resource| row.unit == Unit::Vm(VmId(1)) && row.state == ResourceState::Removing;
+                until(&world, |state| state.resources.values().any(|row| removing(row))).await;
+                let (_, engine) = world.engine().await;
+                engine.wish(&id, Wish::Cancel(None)).await.unwrap();
+                while world.store.operation(&id).await.unwrap().unwrap().state != OpState::Unwinding {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                let rows = world.store.load(&InfraId::from(I)).await.unwrap().unwrap().resources;
+                assert!(rows.values().any(|row| row.unit == Unit::Vm(VmId(0))));
+                until(&world, |state| state.resources.len() <= left).await;
+                if killed {
+                    world.kill();
+                }
+                let (_, engine) = world.engine().await;
+                engine.wish(&id, Wish::Abandon).await.unwrap();
+                assert_eq!(world.wait(&id).await.unwrap().state, OpState::Undone);
+                let state = world.store.load(&InfraId::from(I)).await.unwrap().unwrap();
+                assert!(state.resources.is_empty(), "{left}: {:?}", state.resources);
+                assert!(state.vms[&VmId(0)].destroyed, "with {left} left, killed: {killed}");
+                nothing_is_wrong(&mut world).await;
+            });
+        }
+    }
+}
+
+async fn until(world: &World, holds: impl Fn(&InfraState) -> bool) {
+    loop {
+        let state = world.store.load(&InfraId::from(I)).await.unwrap();
+        if state.is_some_and(|state| holds(&state)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

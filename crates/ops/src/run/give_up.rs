@@ -1,6 +1,7 @@
 //! The end of an operation that somebody gives up: no cloud is asked any more. What it made for VMs that are complete
 //! stays theirs; of everything else it is not known, or not wanted to be known, whether it exists: those rows are
-//! released, which keeps them on record and takes them out of the infrastructure's hands.
+//! released, which keeps them on record and takes them out of the infrastructure's hands. Of an operation that is being
+//! unwound nothing is complete: what it made was to go, and may have gone in part.
 
 use super::{
     End, StoreResult,
@@ -8,7 +9,7 @@ use super::{
     steps::{Steps, with_state},
 };
 use crate::workflow::{Cancelled, UnitOutcome};
-use im_model::{Action, ResourceState, Unit};
+use im_model::{Action, OpState, ResourceState, Unit};
 use std::collections::BTreeSet;
 
 impl Steps<'_> {
@@ -17,7 +18,13 @@ impl Steps<'_> {
         // The intents that a failure left must be in the rows before they are looked for there.
         self.flush().await?;
         self.skip_the_rest();
-        let undoing = std::mem::take(&mut self.undoing);
+        let mut undoing = std::mem::take(&mut self.undoing);
+        // A replay knows of an unwinding only from the operation's row: in the log its units have ended well.
+        if self.unwinding || self.run.job.operation.state == OpState::Unwinding {
+            let graph = &self.graph;
+            self.outcomes
+                .retain(|unit, outcome| *outcome != UnitOutcome::Done || !graph.makes(*unit));
+        }
         let complete: BTreeSet<Unit> = self
             .outcomes
             .iter()
@@ -42,7 +49,7 @@ impl Steps<'_> {
                     .push(Record::Row(with_state(&row, ResourceState::Released)));
             }
             if !self.outcomes.contains_key(&unit) {
-                let outcome = undoing.get(&unit).map_or(UnitOutcome::Cancelled, |u| u.outcome.clone());
+                let outcome = undoing.remove(&unit).map_or(UnitOutcome::Cancelled, |u| u.outcome);
                 self.records.push(Record::Unit(unit, outcome.clone()));
                 self.outcomes.insert(unit, outcome);
             } else if self.last_words.contains(&unit) {
