@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Told, document, key, launch, spec};
-use im_testkit::{NodeImage, Nodes};
+use im_testkit::{NodeImage, NodeWatch, Nodes, Search};
 use std::time::Instant;
 
 const CLUSTER: &str = "
@@ -231,28 +231,42 @@ configure front (
 )
 deploy front 2
 ";
-    let mut spec = spec(&nodes, "sudo", document(text), &key(), 1);
-    let new = ["new$pw'0", "new{{pw1"];
+    let mut search = Search::default();
+    let key = key();
+    let mut spec = spec(&nodes, "sudo", document(text), &key, 1);
+    let old = search.plant("password at first", " pw");
+    let new = [
+        search.plant("new password", "$pw'0"),
+        search.plant("another one", "{{pw1"),
+    ];
+    search.watch("key of the infrastructure", key.private.expose());
     for (n, node) in spec.nodes.iter_mut().enumerate() {
-        nodes.exec(
-            n,
-            "useradd -m -s /bin/bash ops && echo 'ops:old pw' | chpasswd && \
-             echo 'ops ALL=(ALL) ALL' >/etc/sudoers.d/ops",
+        let user = format!(
+            "useradd -m -s /bin/bash ops && echo 'ops:{old}' | chpasswd && echo 'ops ALL=(ALL) ALL' >/etc/sudoers.d/ops"
         );
+        nodes.exec(n, &user);
         node.login.user = "ops".to_owned();
-        node.login.password = Some("old pw".into());
-        node.login.new_password = Some(new[n].into());
+        node.login.password = Some(old.as_str().into());
+        node.login.new_password = Some(new[n].as_str().into());
     }
+    let watches: Vec<_> = nodes.nodes.iter().map(|n| NodeWatch::start(&n.id).unwrap()).collect();
     // The service stores that the master's is changed; the runner changes the other one's.
     let master = launch(&spec).await;
     let told = Told::all(&mut master.follow(1, 0)).await;
     assert_eq!(told.ends(), [(0, true), (1, true)]);
     let changed = |event: &im_ctxt::RunnerEvent| matches!(event.kind, im_ctxt::EventKind::Credentials { vm, password: true, .. } if vm.0 == 1);
     assert!(told.events.iter().any(changed));
+    for (watch, node) in watches.into_iter().zip(&nodes.nodes) {
+        let seen = watch.end();
+        let sudo = |s: &im_testkit::Sample| String::from_utf8_lossy(&s.content).contains("BECOME-SUCCESS");
+        assert!(seen.iter().any(sudo), "Ansible was seen to become root");
+        let leaks = search.in_samples(&node.id, &seen);
+        assert!(leaks.is_empty(), "{leaks:#?}");
+    }
     for (n, password) in new.iter().enumerate() {
         let mut access = spec.nodes[n].access(None);
         access.login.new_password = None;
-        access.login.password = Some((*password).into());
+        access.login.password = Some(password.as_str().into());
         im_ctxt::Ssh::connect(&common::guard(), &access).await.unwrap();
     }
 }

@@ -8,7 +8,7 @@ use im_cloud::{
     net::{AllowedHosts, Guard},
 };
 use im_cloud_docker::{Docker, DockerOptions};
-use im_model::{AuthLine, Credentials, InfraId, InstanceId, VmId, VmState};
+use im_model::{AuthLine, Credentials, InfraId, InstanceId, OpState, VmId, VmState};
 use im_ops::EngineOptions;
 use im_service::{Connectors, ContMsg, Context, Force, Manager, Reply, Service, ServiceOptions};
 use im_store::{SqliteStore, Store};
@@ -145,4 +145,94 @@ async fn a_cluster_is_configured_grows_and_goes() {
 
     service.destroy(&caller, &id, Force::No, Reply::WhenDone).await.unwrap();
     assert!(service.list(&caller, None).await.unwrap().is_empty());
+}
+
+const SHARED: &str = "network private ()
+    system node (cpu.count=1 and memory.size=128m and net_interface.0.connection='private' and
+        disk.0.os.name='linux' and disk.0.image.url='docker://IMAGE')
+    contextualize ()";
+
+/// Ids of what the daemon has of an infrastructure; `list` is `network ls` or `ps --all`.
+fn at_the_daemon(peer: &Peer, list: &str, id: &InfraId) -> Vec<String> {
+    let output = std::process::Command::new("docker")
+        .env("DOCKER_HOST", &peer.docker)
+        .args(list.split(' '))
+        .args(["--quiet", "--no-trunc", "--filter", &format!("label=im.infra={id}")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_goes_with_the_last_machine_on_it() {
+    let Some(peer) = peer() else { return };
+    let service = started(Arc::new(SqliteStore::temporary().await.unwrap()), "networks").await;
+    let caller = caller(&peer);
+    let text = format!("{}\ndeploy node 2", SHARED.replace("IMAGE", &peer.image));
+    let document = im_radl::parse(&text).into_result().unwrap().0;
+    let id = service.create(&caller, document, Reply::WhenDone).await.unwrap().value;
+    let networks = || at_the_daemon(&peer, "network ls", &id);
+    let containers = || at_the_daemon(&peer, "ps --all", &id).len();
+    let first = networks();
+    assert_eq!((first.len(), containers()), (1, 2));
+
+    let remove = async |vm: u32, reply| {
+        let removed = service.remove(&caller, &id, &[VmId(vm)], Context::Skip, reply).await;
+        removed.unwrap().operation
+    };
+    let add = async |reply| {
+        let more = im_radl::parse("system node\ndeploy node 1").into_result().unwrap().0;
+        let added = service.add(&caller, &id, more, Context::Skip, reply).await;
+        added.unwrap().operation
+    };
+    remove(0, Reply::WhenDone).await;
+    assert_eq!((networks(), containers()), (first.clone(), 1));
+
+    // A machine that is yet to be made holds it, though the last one there is goes.
+    let adding = add(Reply::AtOnce).await.unwrap();
+    let removing = remove(1, Reply::AtOnce).await.unwrap();
+    for operation in [&adding, &removing] {
+        assert_eq!(service.engine().wait(operation).await.unwrap().state, OpState::Done);
+    }
+    assert_eq!((networks(), containers()), (first, 1));
+    // One that is asked for after the removal has the same, or one that is made anew.
+    let removing = remove(2, Reply::AtOnce).await.unwrap();
+    let adding = add(Reply::AtOnce).await.unwrap();
+    for operation in [&removing, &adding] {
+        assert_eq!(service.engine().wait(operation).await.unwrap().state, OpState::Done);
+    }
+    assert_eq!((networks().len(), containers()), (1, 1));
+    let attached = at_the_daemon(&peer, &format!("ps --filter network={}", networks()[0]), &id);
+    assert_eq!(attached.len(), 1);
+
+    service.destroy(&caller, &id, Force::No, Reply::WhenDone).await.unwrap();
+    assert_eq!((networks().len(), containers()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_goes_with_the_removal_of_the_last_machine() {
+    let Some(peer) = peer() else { return };
+    let service = started(Arc::new(SqliteStore::temporary().await.unwrap()), "network").await;
+    let caller = caller(&peer);
+    let text = format!("{}\ndeploy node 1", SHARED.replace("IMAGE", &peer.image));
+    let document = im_radl::parse(&text).into_result().unwrap().0;
+    let id = service.create(&caller, document, Reply::WhenDone).await.unwrap().value;
+    let networks = || at_the_daemon(&peer, "network ls", &id);
+    let first = networks();
+    assert_eq!(first.len(), 1);
+    service
+        .remove(&caller, &id, &[VmId(0)], Context::Skip, Reply::WhenDone)
+        .await
+        .unwrap();
+    assert!(networks().is_empty());
+    // The next machine gets one again.
+    let more = im_radl::parse("system node\ndeploy node 1").into_result().unwrap().0;
+    let added = service.add(&caller, &id, more, Context::Skip, Reply::WhenDone).await;
+    assert_eq!(added.unwrap().value, [VmId(1)]);
+    let second = networks();
+    assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
+    service.destroy(&caller, &id, Force::No, Reply::WhenDone).await.unwrap();
+    assert!(networks().is_empty());
 }

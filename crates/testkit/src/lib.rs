@@ -1,5 +1,5 @@
 //! For tests only: simulated cloud, simulated database and crashes, the engine's simulator, conformance suite,
-//! fixtures.
+//! fixtures, the search for secrets that were planted.
 
 pub mod conformance;
 mod crash;
@@ -8,12 +8,16 @@ mod memory;
 mod nodes;
 pub mod proxy;
 mod safeguard;
+mod search;
 mod simcloud;
 pub mod simulator;
+mod watch;
 
 pub use crash::{CrashStore, Life, Mishap, Mishaps};
 pub use dice::Dice;
 pub use memory::{MemoryStore, at_rest};
 pub use nodes::{NodeImage, Nodes, TestNode, required};
 pub use safeguard::Safeguard;
+pub use search::{Leak, Search, files};
 pub use simcloud::{Always, Fault, Object, SimCloud, SimCloudOptions};
+pub use watch::{NodeWatch, Sample};

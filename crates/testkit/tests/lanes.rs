@@ -1,7 +1,8 @@
 //! Which operation meets which: every cell of the table in ARCHITECTURE.md, run on the engine.
 //!
 //! One operation of each kind is brought into each state that it can rest or run in; then one of each kind arrives.
-//! What becomes of both is what the table says, and once all is quiet the world is clean.
+//! What becomes of both is what the table says, and once all is quiet the world is clean. On rows in memory, and on the
+//! real SQLite store.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what it expects
 
@@ -12,7 +13,7 @@ use im_model::{InfraId, OpKind, OpState, Operation, OperationId};
 use im_store::OperationFilter;
 use im_testkit::{
     Fault, SimCloudOptions,
-    simulator::{Ask, World, WorldOptions, check},
+    simulator::{Ask, Database, World, WorldOptions, check},
 };
 use std::time::Duration;
 
@@ -103,12 +104,20 @@ async fn row(world: &World, id: &OperationId) -> Operation {
     world.store.operation(id).await.unwrap().unwrap()
 }
 
+/// How often a world is looked at; a look at a real database takes real time.
+fn tick(world: &World) -> Duration {
+    match world.options().database {
+        Database::Memory => Duration::from_millis(1),
+        Database::Sqlite => Duration::from_millis(20),
+    }
+}
+
 async fn until(world: &mut World, id: &OperationId, state: OpState) {
-    for _ in 0..100_000 {
+    for _ in 0..200_000 {
         if row(world, id).await.state == state {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(tick(world)).await;
     }
     panic!("{id} never is {state:?}: {:?}", row(world, id).await);
 }
@@ -185,15 +194,17 @@ async fn bring(world: &mut World, kind: OpKind, stand: Stand) -> OperationId {
     id
 }
 
-async fn cell(first: OpKind, stand: Stand, second: OpKind) {
-    let what = format!("{first:?} {stand:?} meets {second:?}");
-    let mut world = World::new(WorldOptions {
+async fn cell(database: Database, first: OpKind, stand: Stand, second: OpKind) {
+    let what = format!("{database:?}: {first:?} {stand:?} meets {second:?}");
+    let opened = World::open(WorldOptions {
+        database,
         cloud: SimCloudOptions {
             latency: Duration::from_millis(400),
             ..SimCloudOptions::default()
         },
         ..WorldOptions::default()
     });
+    let mut world = opened.await.unwrap();
     let one = bring(&mut world, first, stand).await;
     let before = row(&world, &one).await;
     let two = world.submit("second", I, second, &request(second, false)).await;
@@ -205,7 +216,7 @@ async fn cell(first: OpKind, stand: Stand, second: OpKind) {
         if seen_second != OpState::Pending {
             break;
         }
-        tokio::time::sleep(Duration::from_micros(500)).await;
+        tokio::time::sleep(tick(&world) / 2).await;
     }
     match meeting {
         Meeting::Queues => assert!(
@@ -259,44 +270,53 @@ async fn cell(first: OpKind, stand: Stand, second: OpKind) {
     assert!(found.is_empty(), "{what}: {found:#?}");
 }
 
-fn row_of_the_table(first: OpKind) {
+fn row_of_the_table(database: Database, first: OpKind) {
     for stand in STANDS.into_iter().filter(|stand| can_be(first, *stand)) {
         // A create is of a new infrastructure: it meets nothing. It arrives as an add in every other respect.
         for second in KINDS.into_iter().filter(|kind| *kind != OpKind::Create) {
-            block_on(cell(first, stand, second));
+            block_on(cell(database, first, stand, second));
         }
     }
 }
 
-#[test]
-fn create_meets_all() {
-    row_of_the_table(OpKind::Create);
+macro_rules! on {
+    ($name:ident: $database:expr) => {
+        mod $name {
+            use super::*;
+            #[test]
+            fn create_meets_all() {
+                row_of_the_table($database, OpKind::Create);
+            }
+            #[test]
+            fn add_meets_all() {
+                row_of_the_table($database, OpKind::Add);
+            }
+            #[test]
+            fn remove_meets_all() {
+                row_of_the_table($database, OpKind::Remove);
+            }
+            #[test]
+            fn power_meets_all() {
+                row_of_the_table($database, OpKind::Power);
+            }
+            #[test]
+            fn alter_meets_all() {
+                row_of_the_table($database, OpKind::Alter);
+            }
+            #[test]
+            fn snapshot_meets_all() {
+                row_of_the_table($database, OpKind::Snapshot);
+            }
+            #[test]
+            fn configure_meets_all() {
+                row_of_the_table($database, OpKind::Configure);
+            }
+            #[test]
+            fn destroy_meets_all() {
+                row_of_the_table($database, OpKind::Destroy);
+            }
+        }
+    };
 }
-#[test]
-fn add_meets_all() {
-    row_of_the_table(OpKind::Add);
-}
-#[test]
-fn remove_meets_all() {
-    row_of_the_table(OpKind::Remove);
-}
-#[test]
-fn power_meets_all() {
-    row_of_the_table(OpKind::Power);
-}
-#[test]
-fn alter_meets_all() {
-    row_of_the_table(OpKind::Alter);
-}
-#[test]
-fn snapshot_meets_all() {
-    row_of_the_table(OpKind::Snapshot);
-}
-#[test]
-fn configure_meets_all() {
-    row_of_the_table(OpKind::Configure);
-}
-#[test]
-fn destroy_meets_all() {
-    row_of_the_table(OpKind::Destroy);
-}
+on!(in_memory: Database::Memory);
+on!(on_sqlite: Database::Sqlite);

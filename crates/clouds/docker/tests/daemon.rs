@@ -277,8 +277,7 @@ async fn what_others_put_on_a_network_does_not_keep_it() {
             assert_eq!(status, 201);
             let guest = format!("/containers/{}", guest["Id"].as_str().unwrap());
             api.call(Method::POST, &format!("{guest}/start"), None).await;
-            let mut neighbour = subject.world();
-            neighbour.cx.deployment = Arc::clone(&world.cx.deployment);
+            let neighbour = world.neighbour(subject);
             let theirs = neighbour.launch(subject, 1).await;
             let connect = json!({"Container": vm(&theirs).observed.cloud_id});
             let path = format!("/networks/{}/connect", network.observed.cloud_id);

@@ -1,7 +1,12 @@
 //! `im keys` beside a service that runs, and one that does not.
 
 use crate::support::{Home, program, radl};
-use std::{os::unix::fs::PermissionsExt as _, process::Output};
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    process::{Output, Stdio},
+    time::{Duration, Instant},
+};
 
 fn keys(home: &Home, words: &[&str]) -> (i32, String, String) {
     let output: Output = program()
@@ -167,4 +172,123 @@ fn a_key_that_is_missing_or_open_to_others_is_said_so() {
     }
     let (code, _, said) = keys(&home, &["drop", "xyz"]);
     assert_eq!(code, 2, "{said}");
+}
+
+/// When a rotation is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// So long after its start.
+    After(Duration),
+    /// When it has made the new key the one that seals.
+    Promoted,
+    /// When it has sealed so many batches anew.
+    Sealed(usize),
+}
+
+/// Starts `im keys rotate` and kills it with SIGKILL; whether it was still running.
+fn rotate_and_kill(home: &Home, moment: Moment) -> bool {
+    let mut child = program()
+        .args(["keys", "rotate", "--verbose", "--config"])
+        .arg(home.config())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    match moment {
+        Moment::After(pause) => std::thread::sleep(pause),
+        Moment::Promoted => {
+            // It prints the key's id at once.
+            let mut one = [0];
+            let _ = child.stdout.as_mut().unwrap().read(&mut one).unwrap();
+        }
+        Moment::Sealed(batches) => {
+            let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+            let sealed = lines.map_while(Result::ok).filter(|l| l.contains("sealed anew"));
+            assert_eq!(sealed.take(batches).count(), batches);
+        }
+    }
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    running && !status.success()
+}
+
+#[tokio::test]
+async fn a_rotation_may_be_killed_at_any_moment() {
+    let home = Home::new("");
+    let im = home.start();
+    let id = im.create(150).await;
+    im.until(&id, "configured").await;
+    let infra = format!("/infrastructures/{id}");
+    let oldest = listed(&home).remove(0);
+    assert!(oldest.2 > 400, "several batches: {oldest:?}");
+
+    // Once undisturbed, to know how long it takes.
+    let begun = Instant::now();
+    assert_eq!(keys(&home, &["rotate"]).0, 0);
+    let whole = begun.elapsed();
+    let moments = (0..8).map(|n| Moment::After(whole * n / 8)).chain([
+        Moment::Promoted,
+        Moment::Sealed(1),
+        Moment::Sealed(2),
+        Moment::Sealed(3),
+    ]);
+    let (mut killed, mut halves, mut vms) = (0, 0, 150);
+    for (n, moment) in (0..).zip(moments) {
+        killed += u32::from(rotate_and_kill(&home, moment));
+        // The service beside it goes on, and each key that is needed is there.
+        halves += u32::from(listed(&home).iter().filter(|key| key.2 > 0).count() > 1);
+        let more = im.ask("POST", &infra).body(radl(1)).send().await.unwrap();
+        assert_eq!(more.status(), 200, "{moment:?}: {}", more.text().await.unwrap());
+        vms += 1;
+        if n % 2 == 1 {
+            // What was begun is brought to its end.
+            let (code, _, said) = keys(&home, &["rotate"]);
+            assert_eq!(code, 0, "{moment:?}: {said}");
+        }
+    }
+    assert!(killed >= 6, "only {killed} were killed before their end");
+    assert!(halves >= 3, "only {halves} left two keys in use");
+    im.until(&id, "configured").await;
+    im.crash();
+
+    // Killed once more with nobody beside it; a service starts with both keys, reads all, and writes.
+    rotate_and_kill(&home, Moment::Sealed(2));
+    assert!(listed(&home).iter().filter(|key| key.2 > 0).count() > 1);
+    let im = home.start();
+    im.until(&id, "configured").await;
+    let (_, uris) = im.text("GET", &infra).await;
+    assert_eq!(uris.lines().count(), vms);
+    let (status, document) = im.text("GET", &format!("{infra}/radl")).await;
+    assert!(status == 200 && document.contains("deploy front"), "{document}");
+    im.stop("TERM");
+
+    let (code, last, said) = keys(&home, &["rotate"]);
+    assert_eq!(code, 0, "{said}");
+    let all = listed(&home);
+    for (key, role, values) in &all {
+        if key == last.trim() {
+            assert!(role == "writing" && *values > oldest.2, "{all:?}");
+        } else {
+            assert_eq!(*values, 0, "{all:?}");
+            let (code, _, said) = keys(&home, &["drop", key]);
+            assert_eq!(code, 0, "{said}");
+        }
+    }
+    // The id of the key that sealed it is at the head of each value; the file of keys is the one that has it elsewhere.
+    for (path, _) in im_testkit::files(&home.path("data")) {
+        let bytes = std::fs::read(&path).unwrap();
+        for (key, ..) in all.iter().filter(|key| key.0 != last.trim()) {
+            let id: Vec<u8> = (0..key.len() / 2)
+                .map(|n| u8::from_str_radix(&key[2 * n..2 * n + 2], 16).unwrap())
+                .collect();
+            let head = [[1].as_slice(), &id].concat();
+            let left = bytes.windows(head.len()).any(|w| w == head);
+            assert!(!left, "{} holds what {key} sealed", path.display());
+        }
+    }
+    let im = home.start();
+    im.until(&id, "configured").await;
+    assert_eq!(im.text("GET", &infra).await.1.lines().count(), vms);
+    im.stop("TERM");
 }

@@ -6,7 +6,6 @@ mod client;
 mod keys;
 mod life;
 mod restart;
-mod search;
 mod secrets;
 mod start;
 mod strangers;

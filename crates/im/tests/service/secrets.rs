@@ -2,11 +2,9 @@
 //!
 //! What users are told of their own machines (`GET …/vms/0`, `/radl`) holds credentials on purpose and is not searched.
 
-use crate::{
-    search::{Leak, Search, files},
-    support::{Home, Im, SOON, told},
-};
+use crate::support::{Home, Im, SOON, told};
 use futures::StreamExt as _;
+use im_testkit::{Leak, Search, files};
 use std::{
     collections::BTreeSet,
     path::Path,

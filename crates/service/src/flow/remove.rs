@@ -188,6 +188,13 @@ mod tests {
         let state = state();
         let names = |planned: &Planned| -> Vec<String> { told(&state, planned).into_iter().map(|s| s.0).collect() };
         assert_eq!(names(&plan_remove(&state, &[VmId(0)])), ["v0", "d0"]);
+        // The other one is yet to be made, where and by whom is not known.
+        let mut awaited = state.clone();
+        let mut pending = vm(1);
+        (pending.state, pending.account, pending.cloud_id) = (VmState::Pending, None, None);
+        awaited.vms.insert(VmId(1), Arc::new(pending));
+        awaited.resources.retain(|_, r| r.unit != Unit::Vm(VmId(1)));
+        assert_eq!(names(&plan_remove(&awaited, &[VmId(0)])), ["v0", "d0"]);
         // The other one failed, and nothing is left of it.
         let mut alone = state.clone();
         let mut failed = vm(1);

@@ -274,6 +274,54 @@ pub async fn finds_everything(subject: &Subject) {
     }
 }
 
+/// Promise 7: everything of the deployment in the account, whatever infrastructure is asked for; what bears a mark that
+/// the deployment did not make is passed over.
+pub async fn finds_the_whole_account(subject: &Subject) {
+    let world = subject.world();
+    let neighbour = world.neighbour(subject);
+    let empty = world.neighbour(subject);
+    let foreign = subject.world();
+    let ours = world.launch(subject, 2).await;
+    let theirs = neighbour.launch(subject, 1).await;
+    let others = foreign.launch(subject, 1).await;
+    let all = async |cx: &Cx| -> BTreeSet<_> {
+        let found = subject.connector.find_all(cx).await.unwrap();
+        let count = found.len();
+        let found: BTreeSet<_> = found
+            .into_iter()
+            .map(|f| (f.mark.infra, f.kind, f.cloud_id, f.mark.key))
+            .collect();
+        assert_eq!(found.len(), count, "nothing is listed twice");
+        found
+    };
+    let expected = |worlds: &[(&World, &[Made])]| -> BTreeSet<_> {
+        let of = |(world, made): &(&World, &[Made])| {
+            let outside = made.iter().filter(|m| outside(subject, m.wanted.kind));
+            let infra = world.cx.infra.clone();
+            outside
+                .map(|m| {
+                    (
+                        infra.clone(),
+                        m.wanted.kind,
+                        m.observed.cloud_id.clone(),
+                        m.wanted.key.clone(),
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        worlds.iter().flat_map(of).collect()
+    };
+    let both = expected(&[(&world, &ours), (&neighbour, &theirs)]);
+    for asking in [&world, &neighbour, &empty] {
+        assert_eq!(all(&asking.cx).await, both);
+    }
+    assert_eq!(all(&foreign.cx).await, expected(&[(&foreign, &others)]));
+    assert_eq!(subject.connector.find(&empty.cx).await.unwrap(), []);
+    // Also after one of them has gone.
+    world.remove(subject, &ours).await.unwrap();
+    assert_eq!(all(&empty.cx).await, expected(&[(&neighbour, &theirs)]));
+}
+
 /// Promise 8: an answer for every id, in order; addresses that can be told apart, none of them loopback.
 pub async fn observes_everything(subject: &Subject) {
     let world = subject.world();
@@ -339,6 +387,7 @@ pub async fn accounts_are_not_confused(subject: &Subject) {
     let connector = &subject.connector;
     wrong("account", connector.account(&other).await.err());
     wrong("find", connector.find(&other).await.err());
+    wrong("find_all", connector.find_all(&other).await.err());
     let absent = connector.observe(&other, &["0".repeat(64)]).await;
     wrong("observe", absent.err());
     let vm = vms(&made)[0];
@@ -368,6 +417,7 @@ pub async fn contains_no_secrets(subject: &Subject) {
     let mut errors: Vec<CloudError> = Vec::new();
     let other = world.under(&Account::new("another"));
     errors.extend(connector.find(&other).await.err());
+    errors.extend(connector.find_all(&other).await.err());
     let again = Wanted {
         key: world.key(),
         ..vm.wanted.clone()
@@ -445,6 +495,7 @@ pub async fn passing_faults_are_errors(subject: &Subject) {
     let errors = [
         connector.observe(&cx, std::slice::from_ref(&id)).await.err(),
         connector.find(&cx).await.err(),
+        connector.find_all(&cx).await.err(),
         connector.ensure_absent(&cx, &target).await.err(),
         connector.account(&cx).await.err(),
     ];

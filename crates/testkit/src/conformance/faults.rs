@@ -89,10 +89,16 @@ async fn reads_survive(subject: &Subject, fault: Fault) {
     let vm = made.iter().find(|m| m.wanted.kind == ResourceKind::Vm).unwrap();
     let ids = [vm.observed.cloud_id.clone(), "0".repeat(64)];
     read(subject, fault, "account", || connector.account(cx)).await;
-    read(subject, fault, "find", || async {
-        let mut found = connector.find(cx).await?;
+    let sorted = |mut found: Vec<im_cloud::Found>| {
         found.sort_by(|a, b| (a.kind, &a.cloud_id).cmp(&(b.kind, &b.cloud_id)));
-        Ok(found)
+        found
+    };
+    read(subject, fault, "find", || async {
+        connector.find(cx).await.map(sorted)
+    })
+    .await;
+    read(subject, fault, "find_all", || async {
+        connector.find_all(cx).await.map(sorted)
     })
     .await;
     read(subject, fault, "observe", || connector.observe(cx, &ids)).await;

@@ -24,8 +24,8 @@ mod world;
 
 pub use cases::{
     absence_is_final, accounts_are_not_confused, answers_in_order, asks_nobody_before_it_must, contains_no_secrets,
-    finds_everything, foreign_objects_stay, never_makes_a_second, observes_everything, passing_faults_are_errors,
-    plans_are_pure, plans_are_sound, shared_ones_are_not_planned_again,
+    finds_everything, finds_the_whole_account, foreign_objects_stay, never_makes_a_second, observes_everything,
+    passing_faults_are_errors, plans_are_pure, plans_are_sound, shared_ones_are_not_planned_again,
 };
 pub use changes::{alters, powers, refuses_what_it_cannot};
 pub use faults::{
@@ -129,8 +129,8 @@ macro_rules! conformance {
     ($subject:path, excluded: $excluded:expr) => {
         $crate::conformance!(@cases $subject, $excluded;
             plans_are_pure, plans_are_sound, shared_ones_are_not_planned_again, never_makes_a_second,
-            foreign_objects_stay, answers_in_order, absence_is_final, finds_everything, observes_everything,
-            accounts_are_not_confused, contains_no_secrets, passing_faults_are_errors, powers, alters,
+            foreign_objects_stay, answers_in_order, absence_is_final, finds_everything, finds_the_whole_account,
+            observes_everything, accounts_are_not_confused, contains_no_secrets, passing_faults_are_errors, powers, alters,
             refuses_what_it_cannot, asks_nobody_before_it_must, reads_survive_faults, creates_survive_faults,
             removals_survive_faults, changes_survive_faults, observes_in_few_calls, one_lost_answer_stops_no_other);
     };

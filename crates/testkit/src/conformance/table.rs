@@ -46,6 +46,7 @@ pub const CASES: &[Case] = &[
     case("answers_in_order", &[4, 5], Need::Nothing),
     case("absence_is_final", &[6], Need::Nothing),
     case("finds_everything", &[7], Need::Nothing),
+    case("finds_the_whole_account", &[7], Need::Nothing),
     case("observes_everything", &[8], Need::Nothing),
     case("accounts_are_not_confused", &[9], Need::Nothing),
     case("contains_no_secrets", &[10], Need::Nothing),

@@ -95,6 +95,15 @@ impl World {
         stranger
     }
 
+    /// Another infrastructure of the same deployment: its marks are ours.
+    #[must_use]
+    pub fn neighbour(&self, subject: &Subject) -> World {
+        let mut neighbour = subject.world();
+        neighbour.cx.deployment = Arc::clone(&self.cx.deployment);
+        subject.worlds.lock().unwrap().push(neighbour.clone());
+        neighbour
+    }
+
     /// The same under another account.
     pub fn under(&self, account: &Account) -> Cx {
         Cx {

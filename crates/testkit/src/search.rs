@@ -1,4 +1,9 @@
 //! Finds planted secrets, in whatever form something wrote them down.
+//!
+//! Never here: looking for text that nobody planted; what resembles a secret is none.
+
+// A fixture that fails is a test that fails.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,7 +21,7 @@ struct Needle {
 
 /// Secrets to look for.
 #[derive(Default)]
-pub(crate) struct Search {
+pub struct Search {
     planted: usize,
     /// By their first two bytes: each text is gone through once, however many there are.
     needles: HashMap<[u8; 2], Vec<Needle>>,
@@ -24,20 +29,20 @@ pub(crate) struct Search {
 
 /// A secret that was found where it should not be.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Leak {
+pub struct Leak {
     /// Where it had been planted.
-    pub(crate) place: String,
+    pub place: String,
     /// In which form it came back.
-    pub(crate) form: &'static str,
+    pub form: &'static str,
     /// Where.
-    pub(crate) found: String,
+    pub found: String,
     /// What stands around it.
     around: String,
 }
 
 impl Search {
     /// Makes a secret for a place and remembers it. `end` holds characters that some forms write differently.
-    pub(crate) fn plant(&mut self, place: &str, end: &str) -> String {
+    pub fn plant(&mut self, place: &str, end: &str) -> String {
         // Long, and like nothing else; different for each place in its first bytes.
         let n = self.planted;
         self.planted += 1;
@@ -50,7 +55,7 @@ impl Search {
     }
 
     /// Remembers a secret that somebody else made. Of several lines, each one that is long enough is a secret.
-    pub(crate) fn watch(&mut self, place: &str, secret: &str) {
+    pub fn watch(&mut self, place: &str, secret: &str) {
         let lines = secret
             .lines()
             .map(str::trim)
@@ -71,7 +76,7 @@ impl Search {
     }
 
     /// Every secret in these bytes.
-    pub(crate) fn in_bytes(&self, found: &str, bytes: &[u8]) -> BTreeSet<Leak> {
+    pub fn in_bytes(&self, found: &str, bytes: &[u8]) -> BTreeSet<Leak> {
         let mut begins = vec![false; 1 << 16];
         let index = |a: u8, b: u8| (usize::from(a) << 8) | usize::from(b);
         for [a, b] in self.needles.keys() {
@@ -98,13 +103,24 @@ impl Search {
     }
 
     /// Every secret in a file; none where it is gone by now.
-    pub(crate) fn in_file(&self, path: &Path) -> BTreeSet<Leak> {
+    pub fn in_file(&self, path: &Path) -> BTreeSet<Leak> {
         let bytes = fs::read(path).unwrap_or_default();
         self.in_bytes(&path.display().to_string(), &bytes)
     }
 
+    /// Every secret in what was seen in a node, names of files included.
+    pub fn in_samples(&self, node: &str, samples: &[crate::Sample]) -> BTreeSet<Leak> {
+        let see = |sample: &crate::Sample| {
+            let found = format!("{} of {node}", sample.name);
+            let mut leaks = self.in_bytes(&found, &sample.content);
+            leaks.extend(self.in_bytes(&found, sample.name.as_bytes()));
+            leaks
+        };
+        samples.iter().flat_map(see).collect()
+    }
+
     /// Every secret in what everybody, or the user of the process, sees of it.
-    pub(crate) fn in_process(&self, pid: u32) -> BTreeSet<Leak> {
+    pub fn in_process(&self, pid: u32) -> BTreeSet<Leak> {
         ["cmdline", "environ", "comm", "status"]
             .iter()
             .flat_map(|name| self.in_file(&PathBuf::from(format!("/proc/{pid}/{name}"))))
@@ -113,7 +129,7 @@ impl Search {
 }
 
 /// Files below a folder, with their modes.
-pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, u32)> {
+pub fn files(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -234,99 +250,104 @@ fn base64(bytes: &[u8], offset: usize, alphabet: &[u8; 64]) -> Vec<u8> {
     out
 }
 
-#[test]
-fn each_form_is_found_and_nothing_else() {
-    use std::fmt::Write as _;
-    let mut search = Search::default();
-    let secret = search.plant("the place", " \"q\\ü&<é+/=~");
-    let other = Search::default().plant("another", "");
-    let quoted = serde_json::to_string(&secret).unwrap();
-    let url = url_of(&secret);
-    let digits = |write: &dyn Fn(&mut String, u8) -> std::fmt::Result| {
-        let mut text = String::new();
-        secret.bytes().for_each(|b| write(&mut text, b).unwrap());
-        text.into_bytes()
-    };
-    let leaks = [
-        ("raw", secret.clone().into_bytes()),
-        ("JSON", quoted.clone().into_bytes()),
-        ("JSON in JSON", serde_json::to_string(&quoted).unwrap().into_bytes()),
-        ("percent", url.into_bytes()),
-        ("hex", digits(&|text, b| write!(text, "{b:02x}"))),
-        ("HEX", digits(&|text, b| write!(text, "{b:02X}"))),
-    ];
-    for (form, text) in leaks {
-        let log = [b"2026 DEBUG ".as_slice(), &text, b" more\n"].concat();
-        let found = search.in_bytes("log", &log);
-        assert!(
-            found.iter().any(|l| l.form == form && l.place == "the place"),
-            "{form}: {found:?}"
-        );
-    }
-    // Every form, as it is.
-    for (form, text) in forms(&secret) {
-        let found = search.in_bytes("log", &[b"<".as_slice(), &text, b">"].concat());
-        assert!(found.iter().any(|l| l.form == form), "{form}");
-    }
-    // In Base64 with anything around it, as another program writes it.
-    for before in ["", "a", "ab", "abc", "user:"] {
-        for after in ["", "x", "yz", "\n"] {
-            let text = format!("{before}{secret}{after}");
-            for flags in [[].as_slice(), &["-w0"]] {
-                let coded = coreutils_base64(&text, flags);
-                let url: String = coded.replace('+', "-").replace('/', "_").replace('=', "");
-                if flags.is_empty() && coded.contains('\n') {
-                    continue; // Broken into lines: found by whoever joins them.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_found_and_nothing_else() {
+        use std::fmt::Write as _;
+        let mut search = Search::default();
+        let secret = search.plant("the place", " \"q\\ü&<é+/=~");
+        let other = Search::default().plant("another", "");
+        let quoted = serde_json::to_string(&secret).unwrap();
+        let url = url_of(&secret);
+        let digits = |write: &dyn Fn(&mut String, u8) -> std::fmt::Result| {
+            let mut text = String::new();
+            secret.bytes().for_each(|b| write(&mut text, b).unwrap());
+            text.into_bytes()
+        };
+        let leaks = [
+            ("raw", secret.clone().into_bytes()),
+            ("JSON", quoted.clone().into_bytes()),
+            ("JSON in JSON", serde_json::to_string(&quoted).unwrap().into_bytes()),
+            ("percent", url.into_bytes()),
+            ("hex", digits(&|text, b| write!(text, "{b:02x}"))),
+            ("HEX", digits(&|text, b| write!(text, "{b:02X}"))),
+        ];
+        for (form, text) in leaks {
+            let log = [b"2026 DEBUG ".as_slice(), &text, b" more\n"].concat();
+            let found = search.in_bytes("log", &log);
+            assert!(
+                found.iter().any(|l| l.form == form && l.place == "the place"),
+                "{form}: {found:?}"
+            );
+        }
+        // Every form, as it is.
+        for (form, text) in forms(&secret) {
+            let found = search.in_bytes("log", &[b"<".as_slice(), &text, b">"].concat());
+            assert!(found.iter().any(|l| l.form == form), "{form}");
+        }
+        // In Base64 with anything around it, as another program writes it.
+        for before in ["", "a", "ab", "abc", "user:"] {
+            for after in ["", "x", "yz", "\n"] {
+                let text = format!("{before}{secret}{after}");
+                for flags in [[].as_slice(), &["-w0"]] {
+                    let coded = coreutils_base64(&text, flags);
+                    let url: String = coded.replace('+', "-").replace('/', "_").replace('=', "");
+                    if flags.is_empty() && coded.contains('\n') {
+                        continue; // Broken into lines: found by whoever joins them.
+                    }
+                    assert!(
+                        !search.in_bytes("x", coded.as_bytes()).is_empty(),
+                        "{before:?} {after:?}"
+                    );
+                    assert!(!search.in_bytes("x", url.as_bytes()).is_empty(), "{before:?} {after:?}");
                 }
-                assert!(
-                    !search.in_bytes("x", coded.as_bytes()).is_empty(),
-                    "{before:?} {after:?}"
-                );
-                assert!(!search.in_bytes("x", url.as_bytes()).is_empty(), "{before:?} {after:?}");
             }
         }
+        assert!(search.in_bytes("log", other.as_bytes()).is_empty());
+        assert!(search.in_bytes("log", b"Zq7planted").is_empty());
+        // A file, a process.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/f");
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        fs::write(&path, &secret).unwrap();
+        assert_eq!(files(folder.path()).len(), 1);
+        assert_eq!(search.in_file(&path).len(), 1);
+        let mut sleeper = std::process::Command::new("sleep")
+            .arg("60")
+            .env("LEAK", &secret)
+            .spawn()
+            .unwrap();
+        // The system fills in arguments and environment a moment after the program has begun.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let mut seen = search.in_process(sleeper.id());
+        while seen.is_empty() && std::time::Instant::now() < until {
+            std::thread::yield_now();
+            seen = search.in_process(sleeper.id());
+        }
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert!(seen.iter().any(|l| l.found.ends_with("/environ")), "{seen:?}");
     }
-    assert!(search.in_bytes("log", other.as_bytes()).is_empty());
-    assert!(search.in_bytes("log", b"Zq7planted").is_empty());
-    // A file, a process.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sub/f");
-    fs::create_dir(folder.path().join("sub")).unwrap();
-    fs::write(&path, &secret).unwrap();
-    assert_eq!(files(folder.path()).len(), 1);
-    assert_eq!(search.in_file(&path).len(), 1);
-    let mut sleeper = std::process::Command::new("sleep")
-        .arg("60")
-        .env("LEAK", &secret)
-        .spawn()
-        .unwrap();
-    // The system fills in arguments and environment a moment after the program has begun.
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let mut seen = search.in_process(sleeper.id());
-    while seen.is_empty() && std::time::Instant::now() < until {
-        std::thread::yield_now();
-        seen = search.in_process(sleeper.id());
+
+    fn coreutils_base64(text: &str, flags: &[&str]) -> String {
+        use std::io::Write as _;
+        let mut child = std::process::Command::new("base64")
+            .args(flags)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
-    sleeper.kill().unwrap();
-    sleeper.wait().unwrap();
-    assert!(seen.iter().any(|l| l.found.ends_with("/environ")), "{seen:?}");
-}
 
-fn coreutils_base64(text: &str, flags: &[&str]) -> String {
-    use std::io::Write as _;
-    let mut child = std::process::Command::new("base64")
-        .args(flags)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout)
-        .unwrap()
-        .trim_end()
-        .to_owned()
-}
-
-fn url_of(text: &str) -> String {
-    im_cloud::net::http::encode(text)
+    fn url_of(text: &str) -> String {
+        im_cloud::net::http::encode(text)
+    }
 }
