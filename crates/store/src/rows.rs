@@ -219,7 +219,7 @@ pub struct Listed {
     /// Identity.
     pub id: InfraId,
     /// Its owners.
-    pub owners: Credentials,
+    pub owners: Arc<Credentials>,
     /// When it was last saved.
     pub saved: Millis,
     /// It is gone.

@@ -237,6 +237,7 @@ async fn turn_back(path: &Path) {
         "ALTER TABLE im_resource DROP COLUMN since",
         "ALTER TABLE im_resource DROP COLUMN searched",
         "ALTER TABLE im_operation DROP COLUMN ended",
+        "ALTER TABLE im_infrastructure DROP COLUMN owners_tag",
         "UPDATE im_meta SET value = 1 WHERE name = 'schema'",
     ] {
         sqlx::query(text).execute(&mut conn).await.unwrap();
@@ -269,6 +270,9 @@ async fn a_database_of_version_1_is_brought_up() {
     assert_eq!(store.load(&infra).await.unwrap().unwrap().resources.len(), 1);
     // Nobody noted whether these were searched for again: whoever brings credentials does it.
     assert_eq!(store.graves(&Graves::Of(Owned::All)).await.unwrap()[0].since, 0);
+    // The rows have nothing yet that stands for their owners.
+    let owners = store.load(&infra).await.unwrap().unwrap().infra.owners.clone();
+    assert_eq!(*store.list(&Owned::All).await.unwrap()[0].owners, owners);
     store.close().await;
     open().await.unwrap().close().await;
 }

@@ -464,7 +464,34 @@ async fn lists_show_the_newest_saved_first() {
     assert_eq!(ids(store.list(&by("bob")).await.unwrap()), ["b"]);
     assert!(store.load(&"a".into()).await.unwrap().unwrap().infra.deleted);
     let listed = store.list(&by("bob")).await.unwrap()[0].clone();
-    assert_eq!(listed.owners, infrastructure("b", "bob", "pw").owners);
+    assert_eq!(*listed.owners, infrastructure("b", "bob", "pw").owners);
+}
+
+#[tokio::test]
+async fn lists_tell_the_owners_of_now_and_share_those_that_are_the_same() {
+    let store = SqliteStore::temporary().await.unwrap();
+    for (id, password) in [("a", "one"), ("b", "one"), ("c", "two")] {
+        let mut create = submission(id, &format!("{id}-op"), OpKind::Create);
+        create.infrastructure = Some(Arc::new(infrastructure(id, "ann", password)));
+        store.submit(create).await.unwrap();
+    }
+    let owners = |id: &str, password: &str| infrastructure(id, "ann", password).owners;
+    for _ in 0..2 {
+        let list = store.list(&Owned::All).await.unwrap();
+        let [c, b, a] = &*list else { panic!("{list:?}") };
+        assert_eq!(*a.owners, owners("a", "one"));
+        assert!(Arc::ptr_eq(&a.owners, &b.owners), "opened once");
+        assert_eq!(*c.owners, owners("c", "two"), "the same name, but another secret");
+    }
+    let fence = store.claim(&"b".into(), &me(), LEASE).await.unwrap().unwrap().fence;
+    let row = Arc::new(infrastructure("b", "ann", "two"));
+    let writes = vec![Write::Infrastructure(row)];
+    store.commit(&fence, writes, Release::Keep).await.unwrap();
+    let list = store.list(&Owned::All).await.unwrap();
+    let of = |id: &str| &list.iter().find(|row| row.id.as_str() == id).unwrap().owners;
+    assert_eq!(**of("a"), owners("a", "one"));
+    assert_eq!(**of("b"), owners("b", "two"));
+    assert!(Arc::ptr_eq(of("b"), of("c")));
 }
 
 fn log_event(text: &str) -> EventBody {

@@ -528,7 +528,7 @@ impl Store for MemoryStore {
         Ok(rows
             .map(|(id, row)| Listed {
                 id: id.clone(),
-                owners: row.state.infra.owners.clone(),
+                owners: Arc::new(row.state.infra.owners.clone()),
                 saved: row.saved,
                 deleted: false,
             })

@@ -295,7 +295,7 @@ impl KeyRing {
         self.keys().keys[0].0.bytes.clone()
     }
 
-    fn mac(&self, purpose: &str, text: &str) -> StoreResult<hmac::Tag> {
+    fn mac(&self, purpose: &str, text: &[u8]) -> StoreResult<hmac::Tag> {
         let identity = self
             .identity
             .as_ref()
@@ -304,18 +304,24 @@ impl KeyRing {
         let mut ctx = hmac::Context::with_key(&key);
         ctx.update(purpose.as_bytes());
         ctx.update(&[0]);
-        ctx.update(text.as_bytes());
+        ctx.update(text);
         Ok(ctx.sign())
     }
 
     /// Key of the marks of a deployment.
     pub(crate) fn mark_secret(&self, deployment: &str) -> StoreResult<Secret> {
-        Ok(Secret::new(hex::encode(self.mac("im marks v1", deployment)?.as_ref())))
+        let mac = self.mac("im marks v1", deployment.as_bytes())?;
+        Ok(Secret::new(hex::encode(mac.as_ref())))
     }
 
     /// What stands for a user's name in the index of owners.
     pub(crate) fn name_tag(&self, name: &str) -> StoreResult<Vec<u8>> {
-        Ok(self.mac("im owners v1", name)?.as_ref()[..16].to_vec())
+        Ok(self.mac("im owners v1", name.as_bytes())?.as_ref()[..16].to_vec())
+    }
+
+    /// What stands for all owners of an infrastructure, with their secrets: where it is equal, so are they.
+    pub(crate) fn owners_tag(&self, owners: &[u8]) -> StoreResult<Vec<u8>> {
+        Ok(self.mac("im all owners v1", owners)?.as_ref().to_vec())
     }
 
     /// Seals a value as JSON.

@@ -421,12 +421,16 @@ impl Tx<'_> {
         .execute(&mut *self.conn)
         .await
         .map_err(db)?;
-        sqlx::query("UPDATE im_infrastructure SET deleted = ?1 WHERE n = ?2 AND deleted <> ?1")
-            .bind(document.deleted)
-            .bind(infra)
-            .execute(&mut *self.conn)
-            .await
-            .map_err(db)?;
+        sqlx::query(
+            "UPDATE im_infrastructure SET deleted = ?1, owners_tag = ?2 \
+             WHERE n = ?3 AND (deleted <> ?1 OR owners_tag IS NOT ?2)",
+        )
+        .bind(document.deleted)
+        .bind(document.owners_tag)
+        .bind(infra)
+        .execute(&mut *self.conn)
+        .await
+        .map_err(db)?;
         let stored: Vec<Vec<u8>> = sqlx::query_scalar("SELECT name FROM im_owner WHERE infra = ?")
             .bind(infra)
             .fetch_all(&mut *self.conn)

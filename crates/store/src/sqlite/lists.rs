@@ -3,6 +3,7 @@
 //! A copy counts as long as the stamp under which it was made is the present one (see [`crate::Store::list_stamp`]).
 
 use crate::{Listed, Owned};
+use im_model::Credentials;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -59,15 +60,40 @@ impl Lists {
     }
 }
 
+/// Owners that are kept opened; when there are more, all are dropped.
+const OWNERS: usize = 10_000;
+
+/// Owners of infrastructures as they were opened last, by what stands for them in the rows.
+///
+/// A list is good to look at, no more: what counts for access is the sealed row of the one infrastructure.
+#[derive(Default)]
+pub(super) struct OpenedOwners(Mutex<HashMap<Vec<u8>, Arc<Credentials>>>);
+
+impl OpenedOwners {
+    /// Those of each tag, in the order given.
+    pub(super) fn get<'t>(&self, tags: impl Iterator<Item = Option<&'t [u8]>>) -> Vec<Option<Arc<Credentials>>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.map(|tag| kept.get(tag?).cloned()).collect()
+    }
+
+    pub(super) fn put(&self, opened: HashMap<Vec<u8>, Arc<Credentials>>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() + opened.len() > OWNERS {
+            kept.clear();
+        }
+        kept.extend(opened.into_iter().take(OWNERS));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use im_model::{Credentials, InfraId};
+    use im_model::InfraId;
 
     fn rows(n: usize) -> Arc<[Listed]> {
         let row = |n| Listed {
             id: InfraId::from(format!("i-{n}")),
-            owners: Credentials::default(),
+            owners: Arc::default(),
             saved: 0,
             deleted: false,
         };

@@ -10,6 +10,7 @@ use im_model::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use zeroize::Zeroizing;
 
 /// Rows of one transaction.
 #[derive(Default)]
@@ -33,6 +34,7 @@ pub(super) struct Prepared {
 /// An infrastructure's row.
 pub(super) struct Document {
     pub(super) owners: Vec<u8>,
+    pub(super) owners_tag: Vec<u8>,
     pub(super) doc: Vec<u8>,
     pub(super) names: Vec<Vec<u8>>,
     pub(super) deleted: bool,
@@ -259,8 +261,10 @@ fn document(keys: &KeyRing, row: &Infrastructure) -> StoreResult<Document> {
         .map(|line| line.plain("username"))
         .filter(|n| !n.is_empty())
         .collect();
+    let owners = Zeroizing::new(to_json(&row.owners)?);
     Ok(Document {
-        owners: keys.seal_json(document_place(&row.id, "owners"), &row.owners)?,
+        owners: keys.seal(document_place(&row.id, "owners"), &owners)?,
+        owners_tag: keys.owners_tag(&owners)?,
         doc: keys.seal_json(document_place(&row.id, "doc"), row)?,
         names: names
             .into_iter()

@@ -5,19 +5,23 @@
 use super::{
     apply::unsigned,
     db,
+    lists::OpenedOwners,
     prepare::{
         StepKind, cancel_of, document_place, numbered, operation_place, place, resource_place, vm_key, vm_place,
     },
 };
 use crate::{InfraState, KeyRing, Listed, OperationFilter, Owned, StoreError, StoreResult};
 use im_model::{
-    BlobId, Credentials, Event, InfraId, LogScope, Operation, OperationId, Resource, StepEvent, StepEventKind, StepId,
-    Vm, VmId,
+    BlobId, Credentials, Event, InfraId, LogScope, Millis, Operation, OperationId, Resource, StepEvent, StepEventKind,
+    StepId, Vm, VmId,
 };
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as WordError};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Names in one query; more are asked for in several.
 const NAMES: usize = 500;
@@ -26,6 +30,7 @@ const NAMES: usize = 500;
 pub(super) struct Reader {
     pub(super) pool: SqlitePool,
     pub(super) keys: KeyRing,
+    owners: OpenedOwners,
 }
 
 const OPERATION: &str = "SELECT o.id, i.id, o.kind, o.plan_format, o.state, o.cancel, o.created, o.error, \
@@ -33,7 +38,11 @@ const OPERATION: &str = "SELECT o.id, i.id, o.kind, o.plan_format, o.state, o.ca
 
 impl Reader {
     pub(super) fn new(pool: SqlitePool, keys: KeyRing) -> Self {
-        Self { pool, keys }
+        Self {
+            pool,
+            keys,
+            owners: OpenedOwners::default(),
+        }
     }
 
     pub(super) async fn close(&self) {
@@ -298,45 +307,106 @@ impl Reader {
     }
 
     pub(super) async fn list(&self, owned: &Owned) -> StoreResult<Vec<Listed>> {
-        const ALL: &str = "SELECT i.id, i.saved, d.owners, i.saved_n FROM im_infrastructure i \
-                           JOIN im_document d ON d.infra = i.n WHERE i.deleted = 0 ";
+        const ALL: &str = "SELECT i.n, i.id, i.saved, i.saved_n, i.owners_tag FROM im_infrastructure i \
+                           WHERE i.deleted = 0 ";
         const ORDER: &str = "ORDER BY i.saved_n DESC";
-        let mut rows = match owned {
-            Owned::All => sqlx::query(AssertSqlSafe(format!("{ALL}{ORDER}")))
-                .fetch_all(&self.pool)
+        let mut tx = self.pool.begin().await.map_err(db)?;
+        let mut rows: Vec<ListRow> = match owned {
+            Owned::All => sqlx::query_as(AssertSqlSafe(format!("{ALL}{ORDER}")))
+                .fetch_all(&mut *tx)
                 .await
                 .map_err(db)?,
             Owned::By(names) => {
-                let mut tx = self.pool.begin().await.map_err(db)?;
                 let mut rows = Vec::new();
                 for some in names.chunks(NAMES) {
                     let marks = vec!["?"; some.len()].join(",");
                     let text = format!("{ALL}AND i.n IN (SELECT infra FROM im_owner WHERE name IN ({marks})) {ORDER}");
-                    let mut query = sqlx::query(AssertSqlSafe(text));
+                    let mut query = sqlx::query_as(AssertSqlSafe(text));
                     for name in some {
                         query = query.bind(self.keys.name_tag(name)?);
                     }
                     rows.extend(query.fetch_all(&mut *tx).await.map_err(db)?);
                 }
-                tx.commit().await.map_err(db)?;
                 rows
             }
         };
         if matches!(owned, Owned::By(names) if names.len() > NAMES) {
-            rows.sort_by_cached_key(|row| std::cmp::Reverse(get::<i64>(row, 3).unwrap_or(0)));
-            rows.dedup_by_key(|row| get::<i64>(row, 3).unwrap_or(0));
+            rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.saved_n));
+            rows.dedup_by_key(|row| row.saved_n);
         }
-        rows.iter().map(|row| self.read_listed(row)).collect()
+        let opened = self.open_owners(&mut tx, &rows).await?;
+        tx.commit().await.map_err(db)?;
+        let listed = |(row, owners): (ListRow, _)| Listed {
+            id: InfraId::from(row.id),
+            owners,
+            saved: row.saved,
+            deleted: false,
+        };
+        Ok(rows.into_iter().zip(opened).map(listed).collect())
     }
 
-    fn read_listed(&self, row: &SqliteRow) -> StoreResult<Listed> {
-        let id = InfraId::from(get::<String>(row, 0)?);
-        let owners: Credentials = self.keys.open_json(document_place(&id, "owners"), get(row, 2)?)?;
-        Ok(Listed {
-            id,
-            owners,
-            saved: get(row, 1)?,
-            deleted: false,
+    /// The owners of each row. Rows whose owners are the same share them, and those that were opened before are not
+    /// opened again: opening is what costs time.
+    async fn open_owners(&self, conn: &mut SqliteConnection, rows: &[ListRow]) -> StoreResult<Vec<Arc<Credentials>>> {
+        let mut owners: Vec<Option<Arc<Credentials>>> =
+            self.owners.get(rows.iter().map(|row| row.owners_tag.as_deref()));
+        let mut wanted: HashMap<i64, usize> = HashMap::new();
+        let mut seen = HashSet::new();
+        for (at, row) in rows.iter().enumerate() {
+            if owners[at].is_none() && row.owners_tag.as_ref().is_none_or(|tag| seen.insert(tag)) {
+                wanted.insert(row.n, at);
+            }
+        }
+        if !wanted.is_empty() {
+            let numbers: Vec<i64> = wanted.keys().copied().collect();
+            let sealed: Vec<(i64, Vec<u8>)> =
+                sqlx::query_as("SELECT infra, owners FROM im_document WHERE infra IN (SELECT value FROM json_each(?))")
+                    .bind(serde_json::Value::from(numbers).to_string())
+                    .fetch_all(conn)
+                    .await
+                    .map_err(db)?;
+            let mut fresh = HashMap::new();
+            for (n, sealed) in sealed {
+                let at = wanted[&n];
+                let id = InfraId::from(rows[at].id.as_str());
+                let opened: Arc<Credentials> = Arc::new(self.keys.open_json(document_place(&id, "owners"), sealed)?);
+                if let Some(tag) = &rows[at].owners_tag {
+                    fresh.insert(tag.clone(), Arc::clone(&opened));
+                }
+                owners[at] = Some(opened);
+            }
+            for (row, owners) in rows.iter().zip(&mut owners) {
+                if let (None, Some(tag)) = (&owners, &row.owners_tag) {
+                    *owners = fresh.get(tag).cloned();
+                }
+            }
+            self.owners.put(fresh);
+        }
+        let all: Option<Vec<_>> = owners.into_iter().collect();
+        all.ok_or_else(|| StoreError::Unreadable {
+            what: "the list of infrastructures".to_owned(),
+            why: "one of them has no document".to_owned(),
+        })
+    }
+}
+
+/// A row of a list; its owners are looked up.
+struct ListRow {
+    n: i64,
+    id: String,
+    saved: Millis,
+    saved_n: i64,
+    owners_tag: Option<Vec<u8>>,
+}
+
+impl sqlx::FromRow<'_, SqliteRow> for ListRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            n: row.try_get(0)?,
+            id: row.try_get(1)?,
+            saved: row.try_get(2)?,
+            saved_n: row.try_get(3)?,
+            owners_tag: row.try_get(4)?,
         })
     }
 }

@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::{Row, SqliteConnection};
 
 /// Raised by each change of the tables; older databases are brought up to it when opened.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE im_meta (
@@ -34,7 +34,8 @@ CREATE TABLE im_infrastructure (
     lines INTEGER NOT NULL,
     saved INTEGER NOT NULL,
     saved_n INTEGER NOT NULL,
-    deleted INTEGER NOT NULL
+    deleted INTEGER NOT NULL,
+    owners_tag BLOB
 ) STRICT;
 CREATE INDEX im_infrastructure_owner ON im_infrastructure (owner) WHERE owner IS NOT NULL;
 CREATE INDEX im_infrastructure_saved ON im_infrastructure (saved_n) WHERE deleted = 0;
@@ -128,6 +129,8 @@ UPDATE im_operation SET ended = created WHERE final = 1;
 CREATE INDEX im_operation_kept ON im_operation (infra, n) WHERE final = 1 AND request IS NOT NULL;
 CREATE INDEX im_operation_ended ON im_operation (ended) WHERE final = 1;
 ",
+    // What stands for the owners; rows get it when they are next written.
+    "ALTER TABLE im_infrastructure ADD COLUMN owners_tag BLOB;",
 ];
 
 const CHECK: Place<'static> = Place {

@@ -325,11 +325,12 @@ mod tests {
 
     /// What is in plain, and why that is no loss: ids that we made, numbers, states, and a keyed hash.
     const PLAIN: &[(&str, &str)] = &[
-        ("im_meta", "name"),            // "schema", "deployment", "identity", "key_check", "key:…"
-        ("im_infrastructure", "id"),    // drawn by us; in every URL
-        ("im_infrastructure", "owner"), // the id of an instance
-        ("im_owner", "name"),           // keyed hash of a user's name
-        ("im_resource", "key"),         // keyed hash
+        ("im_meta", "name"),                 // "schema", "deployment", "identity", "key_check", "key:…"
+        ("im_infrastructure", "id"),         // drawn by us; in every URL
+        ("im_infrastructure", "owner"),      // the id of an instance
+        ("im_infrastructure", "owners_tag"), // keyed hash of all owners
+        ("im_owner", "name"),                // keyed hash of a user's name
+        ("im_resource", "key"),              // keyed hash
         ("im_resource", "state"),
         ("im_operation", "id"),
         ("im_operation", "kind"),
