@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
-use im_model::{InfraId, OperationId};
+use im_model::{InfraId, OperationId, VmId};
 use im_radl::Diagnostic;
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
@@ -124,12 +124,22 @@ pub(crate) fn uri_with(form: Form, uri: String, found: Option<&[Diagnostic]>) ->
     }
 }
 
-/// As [`uri_with`], for URIs that differ in their last segment.
-pub(crate) fn uris_with<T: std::fmt::Display>(
+/// What an update did besides adding, for clients that ask for all that is known.
+#[derive(Serialize)]
+pub(crate) struct Besides {
+    /// VMs that are gone.
+    pub(crate) removed: Vec<u32>,
+    /// How many of those before are still there.
+    pub(crate) kept: usize,
+}
+
+/// As [`uri_with`], for VMs that were added.
+pub(crate) fn added(
     form: Form,
     parent: &str,
-    last: &[T],
+    last: &[VmId],
     found: Option<&[Diagnostic]>,
+    besides: Option<Besides>,
 ) -> Answer {
     #[derive(Serialize)]
     struct Uri {
@@ -140,14 +150,20 @@ pub(crate) fn uris_with<T: std::fmt::Display>(
         #[serde(rename = "uri-list")]
         uris: Vec<Uri>,
         diagnostics: &'a [Diagnostic],
+        #[serde(flatten)]
+        besides: Option<Besides>,
     }
     match (form, found) {
         (Form::Json, Some(diagnostics)) => {
-            let uri = |last: &T| Uri {
+            let uri = |last: &VmId| Uri {
                 uri: format!("{parent}/{last}"),
             };
             let uris = last.iter().map(uri).collect();
-            json(&Added { uris, diagnostics })
+            json(&Added {
+                uris,
+                diagnostics,
+                besides,
+            })
         }
         _ => Ok(uris(form, parent, last)),
     }

@@ -107,6 +107,12 @@ snapshot!(
         "tosca: 1"
     ),
     ("POST", "/infrastructures/inf?context=0", &[A, YAML], "tosca: 1"),
+    (
+        "POST",
+        "/infrastructures/inf?diagnostics=yes",
+        &[A, YAML, JSON],
+        "tosca: 1"
+    ),
     ("POST", "/infrastructures/inf", &[A, YAML], "stays"),
     ("POST", "/infrastructures/none", &[A, YAML], "tosca: 1"),
     ("PUT", "/infrastructures/inf/reconfigure", &[A, YAML], "tosca: 1"),

@@ -17,6 +17,25 @@ pub struct Page {
     pub right: &'static str,
 }
 
+impl Page {
+    /// A page of a code: its title, what it means, a document that has it, and the same without it.
+    pub const fn new(
+        code: &'static str,
+        title: &'static str,
+        text: &'static str,
+        wrong: &'static str,
+        right: &'static str,
+    ) -> Self {
+        Self {
+            code,
+            title,
+            text,
+            wrong,
+            right,
+        }
+    }
+}
+
 impl std::fmt::Display for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
@@ -43,25 +62,9 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-const fn page(
-    code: &'static str,
-    title: &'static str,
-    text: &'static str,
-    wrong: &'static str,
-    right: &'static str,
-) -> Page {
-    Page {
-        code,
-        title,
-        text,
-        wrong,
-        right,
-    }
-}
-
 /// All pages, by code.
 pub const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::SYNTAX,
         "syntax error",
         "Something stands where the grammar does not allow it. A document is a row of sentences, each beginning with one of\n\
@@ -70,14 +73,14 @@ pub const PAGES: &[Page] = &[
         "network net (outbound = yes)",
         "network net (outbound = 'yes')",
     ),
-    page(
+    Page::new(
         codes::OPEN_STRING,
         "string without end",
         "A string goes from one single quote to the next, over several lines if need be. A quote within it is written `\\'`.",
         "system a (instance_name = 'front)",
         "system a (instance_name = 'front')",
     ),
-    page(
+    Page::new(
         codes::BACKSLASH_LINE,
         "backslash before a line end",
         "Within a string a backslash goes with the character after it, which cannot be a line end. Other line ends may stand\n\
@@ -85,7 +88,7 @@ pub const PAGES: &[Page] = &[
         "system a (command = 'one \\\ntwo')",
         "system a (command = 'one\ntwo')",
     ),
-    page(
+    Page::new(
         codes::OPEN_RECIPE,
         "recipe without end",
         "A recipe goes from `@begin` to a line that begins with `@end`, at its first column. An indented `@end` is a line of\n\
@@ -93,21 +96,21 @@ pub const PAGES: &[Page] = &[
         "configure a (\n@begin\n- tasks: []\n)",
         "configure a (\n@begin\n- tasks: []\n@end\n)",
     ),
-    page(
+    Page::new(
         codes::EMPTY_RECIPE,
         "recipe without lines",
         "Between `@begin` and `@end` there is at least one line. To say that a system is not configured, leave out both.",
         "configure a (@begin@end)",
         "configure a ()",
     ),
-    page(
+    Page::new(
         codes::BIG_NUMBER,
         "number too large",
         "Integers go up to 9223372036854775807.",
         "system a (memory.size = 99999999999999999999)",
         "system a (memory.size = 8G)",
     ),
-    page(
+    Page::new(
         codes::INPUT,
         "input parameter left in the document",
         "`@input.NAME@` is replaced by the command-line client, which asks for the value, before the document is sent. The\n\
@@ -115,14 +118,14 @@ pub const PAGES: &[Page] = &[
         "system a (cpu.count = @input.CPUs@)",
         "system a (cpu.count = 2)",
     ),
-    page(
+    Page::new(
         codes::RANDOM,
         "random value too long",
         "`'random(N)'` stands for N random letters and digits, 4096 at most.",
         "system a (instance_name = 'random(100000)')",
         "system a (instance_name = 'random(12)')",
     ),
-    page(
+    Page::new(
         codes::LIMIT,
         "larger than allowed",
         "Documents, their nesting, their lists and the number of their VMs are bounded, so that none costs the service more\n\
@@ -130,7 +133,7 @@ pub const PAGES: &[Page] = &[
         "system a ()\ndeploy a 1000000",
         "system a ()\ndeploy a 10",
     ),
-    page(
+    Page::new(
         codes::TOO_MANY,
         "more than is shown",
         "After a number of errors the reading ends, since most of the rest would be consequences. Repair the first ones.",
@@ -140,7 +143,7 @@ pub const PAGES: &[Page] = &[
          deploy deploy deploy deploy deploy deploy deploy",
         "system a ()\ndeploy a 1",
     ),
-    page(
+    Page::new(
         codes::DUPLICATE,
         "defined twice",
         "Networks, systems, configures and Ansible hosts are either defined or referred to (without parentheses), once each.\n\
@@ -148,7 +151,7 @@ pub const PAGES: &[Page] = &[
         "system a\nsystem a (cpu.count = 1)",
         "system a (cpu.count = 1)",
     ),
-    page(
+    Page::new(
         codes::CONFLICT,
         "features that exclude each other",
         "A feature may be given several times: numbers with `<=`, `>=` and `=` make an interval, which must not become empty;\n\
@@ -156,7 +159,7 @@ pub const PAGES: &[Page] = &[
         "system a (cpu.count >= 4 and cpu.count <= 2)",
         "system a (cpu.count >= 2 and cpu.count <= 4)",
     ),
-    page(
+    Page::new(
         codes::TYPE,
         "value of the wrong type",
         "The feature takes another kind of value. Numbers are written without quotes, strings between single quotes, lists\n\
@@ -164,21 +167,21 @@ pub const PAGES: &[Page] = &[
         "system a (cpu.count = '2')",
         "system a (cpu.count = 2)",
     ),
-    page(
+    Page::new(
         codes::OPERATOR,
         "wrong operator",
         "Strings take `=`, except for versions, which can be compared as numbers are.",
         "system a (disk.0.os.flavour > 'ubuntu')",
         "system a (disk.0.os.flavour = 'ubuntu' and disk.0.os.version >= '22.04')",
     ),
-    page(
+    Page::new(
         codes::VALUE,
         "value that is not allowed",
         "The feature takes only some values; the message lists them. Letter case does not count.",
         "system a (disk.0.os.name = 'lunix')",
         "system a (disk.0.os.name = 'linux')",
     ),
-    page(
+    Page::new(
         codes::UNIT,
         "wrong unit",
         "Sizes take K, M, G and T (powers of 1000) and KI, MI, GI and TI (powers of 1024), each with or without a B, in any\n\
@@ -187,7 +190,7 @@ pub const PAGES: &[Page] = &[
         "system a (memory.size = 512X)",
         "system a (memory.size = 512M)",
     ),
-    page(
+    Page::new(
         codes::REFERENCE,
         "named, but not there",
         "The document names a network, a system, a configure or an Ansible host that it does not have. Define it; or, if the\n\
@@ -195,14 +198,14 @@ pub const PAGES: &[Page] = &[
         "system a ()\ndeploy b 1",
         "system a ()\nsystem b\ndeploy a 1\ndeploy b 1",
     ),
-    page(
+    Page::new(
         codes::INDEX,
         "wrong numbers of disks or interfaces",
         "Disks and interfaces are numbered from 0, without gaps. Disk 0 is the boot disk.",
         "system a (disk.0.size = 20G and disk.2.size = 10G)",
         "system a (disk.0.size = 20G and disk.1.size = 10G)",
     ),
-    page(
+    Page::new(
         codes::REQUIRED,
         "something is missing",
         "An interface needs a network (`connection`); an Ansible host needs `host`, `credentials.username` and a password or\n\
@@ -210,7 +213,7 @@ pub const PAGES: &[Page] = &[
         "system a (net_interface.0.dns_name = 'front')",
         "network net ()\nsystem a (net_interface.0.connection = 'net' and net_interface.0.dns_name = 'front')",
     ),
-    page(
+    Page::new(
         codes::OUTPORTS,
         "ports that cannot be read",
         "`outports` is a list of entries separated by commas, without spaces. An entry is a port, or two joined by `-` (the\n\
@@ -219,7 +222,7 @@ pub const PAGES: &[Page] = &[
         "network net (outports = '22, 80')",
         "network net (outports = '22,8080-80,10.0.0.0/8-5000:5010/udp')",
     ),
-    page(
+    Page::new(
         codes::PASSWORD,
         "weak password",
         "A new password has at least 7 characters, among them an upper-case letter, a digit, and a character that is neither\n\
@@ -227,7 +230,7 @@ pub const PAGES: &[Page] = &[
         "system a (disk.0.os.credentials.new.password = 'secret')",
         "system a (disk.0.os.credentials.new.password = 'Sec-ret-5')",
     ),
-    page(
+    Page::new(
         codes::YAML,
         "recipe that is not YAML",
         "A recipe is an Ansible playbook: one YAML document. Often a template stands without quotes at the beginning of a\n\
@@ -235,7 +238,7 @@ pub const PAGES: &[Page] = &[
         "configure a (\n@begin\n- vars:\n    server: {{ x }}\n@end\n)",
         "configure a (\n@begin\n- vars:\n    server: '{{ x }}'\n@end\n)",
     ),
-    page(
+    Page::new(
         codes::UNKNOWN_REFERENCE,
         "the infrastructure does not have it",
         "A network, system or configure without parentheses stands for one that the infrastructure has, and it has none of\n\
@@ -243,7 +246,7 @@ pub const PAGES: &[Page] = &[
         "network other",
         "network other (outbound = 'no')",
     ),
-    page(
+    Page::new(
         codes::SAME_CLOUD,
         "one private network at two clouds",
         "Systems that share a private network, directly or through others, go to one cloud. It can only be found out when the\n\
@@ -251,14 +254,14 @@ pub const PAGES: &[Page] = &[
         "network net ()\nsystem a (net_interface.0.connection = 'net')\ndeploy a 1 here\ndeploy a 1 there",
         "network net ()\nsystem a (net_interface.0.connection = 'net')\ndeploy a 1 here\ndeploy a 1 here",
     ),
-    page(
+    Page::new(
         codes::JSON,
         "JSON that cannot be read",
         "A document that begins with `[` is JSON, and it must be valid JSON.",
         "[{\"class\": \"network\" \"id\": \"net\"}]",
         "[{\"class\": \"network\", \"id\": \"net\"}]",
     ),
-    page(
+    Page::new(
         codes::JSON_SHAPE,
         "JSON that is no document",
         "The document is an array of objects. Each has a `class`; a network, system, Ansible host, configure and description\n\
@@ -266,7 +269,7 @@ pub const PAGES: &[Page] = &[
         "[{\"class\": \"configure\", \"id\": \"a\"}]",
         "[{\"class\": \"configure\", \"id\": \"a\", \"recipes\": null}]",
     ),
-    page(
+    Page::new(
         codes::JSON_NAME,
         "name that the language cannot write",
         "Names begin with a letter, `_` or `.`, go on with letters, digits, `_`, `.` and `-`, and are no reserved words, in\n\
@@ -274,7 +277,7 @@ pub const PAGES: &[Page] = &[
         "[{\"class\": \"network\", \"id\": \"my net\"}]",
         "[{\"class\": \"network\", \"id\": \"my_net\"}]",
     ),
-    page(
+    Page::new(
         codes::SKIPPED,
         "characters without meaning",
         "Characters that the language has no use for are skipped, as they always were. What is left may not be what was\n\
@@ -282,7 +285,7 @@ pub const PAGES: &[Page] = &[
         "system a (price = -5)",
         "system a (price = 5)",
     ),
-    page(
+    Page::new(
         codes::INPUT_IN_TEXT,
         "input parameter left in a string or recipe",
         "`@input.NAME@` is replaced by the command-line client before the document is sent. Here it was not, and stays as it\n\
@@ -290,28 +293,28 @@ pub const PAGES: &[Page] = &[
         "system a (instance_name = '@input.Name@')",
         "system a (instance_name = 'front')",
     ),
-    page(
+    Page::new(
         codes::UNKNOWN_FEATURE,
         "a feature that nobody reads",
         "The feature is kept and shown, but nothing depends on it. It may be misspelt.",
         "system a (memory.sizes = 1G)",
         "system a (memory.size = 1G)",
     ),
-    page(
+    Page::new(
         codes::UNUSED,
         "defined, but not used",
         "No system has an interface on the network, or nothing in `contextualize` runs the configure.",
         "network net ()\nsystem a (cpu.count = 1)",
         "network net ()\nsystem a (net_interface.0.connection = 'net')",
     ),
-    page(
+    Page::new(
         codes::NO_VMS,
         "nothing is deployed",
         "A deploy of 0 VMs is allowed: it makes the system known for later. Often it is a mistake.",
         "system a ()\ndeploy a 0",
         "system a ()\ndeploy a 1",
     ),
-    page(
+    Page::new(
         codes::UNWRITABLE,
         "string that the plain form cannot write",
         "In the plain form a string cannot end in a backslash that no other one precedes, nor have one before a quote or a\n\
@@ -319,7 +322,7 @@ pub const PAGES: &[Page] = &[
         "[{\"class\": \"system\", \"id\": \"a\", \"command\": \"dir C:\\\\\"}]",
         "[{\"class\": \"system\", \"id\": \"a\", \"command\": \"dir C:\"}]",
     ),
-    page(
+    Page::new(
         codes::RELAXED,
         "accepted, though not everywhere",
         "The original service refuses this: documents of comments or of a description alone, architectures other than\n\
@@ -328,7 +331,7 @@ pub const PAGES: &[Page] = &[
         "system a (cpu.arch = 'arm64')",
         "system a (cpu.arch = 'x86_64')",
     ),
-    page(
+    Page::new(
         codes::SUSPICIOUS,
         "surely not what was meant",
         "It is allowed, but its meaning is hardly the one intended: a port above 65535, a side behind a range of ports, which\n\

@@ -279,6 +279,13 @@ impl Features {
         std::mem::take(&mut self.softs)
     }
 
+    /// Says where the features were written of which that is not known.
+    pub fn place(&mut self, at: Origin) {
+        for entry in self.map.values_mut().filter(|entry| entry.at.0.is_none()) {
+            entry.at = at;
+        }
+    }
+
     /// Sets a feature, whatever was there.
     pub fn set(&mut self, name: impl Into<String>, feature: Feature) {
         let at = Origin(None);

@@ -56,6 +56,17 @@ pub struct Accepted<T> {
     pub warnings: Vec<im_radl::Diagnostic>,
 }
 
+/// What an update by a TOSCA document did, as far as it was waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// New VMs.
+    pub added: Vec<VmId>,
+    /// VMs that are gone.
+    pub removed: Vec<VmId>,
+    /// How many of those before are still there.
+    pub kept: usize,
+}
+
 /// State of an infrastructure and of its VMs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateView {

@@ -33,7 +33,7 @@ pub use connectors::Connectors;
 pub use error::{ServiceError, ServiceResult};
 pub use facade::{
     Accepted, CloudName, ContMsg, Context, Force, NeededAccount, OperationDetails, OperationView, PlannedStep,
-    RemainingResource, Reply, StateView, Steer, VmView,
+    RemainingResource, Reply, StateView, Steer, Updated, VmView,
 };
 pub use flow::Flow;
 pub use housekeeping::Housekeeping;

@@ -2,7 +2,7 @@
 
 use crate::{
     Accepted, ContMsg, Context, Force, OperationDetails, OperationView, Orphans, RemainingResource, Reply,
-    ServiceResult, StateView, Steer, Translation, VmView,
+    ServiceResult, StateView, Steer, Translation, Updated, VmView,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -34,7 +34,7 @@ pub trait Manager: Send + Sync + 'static {
     async fn create_tosca(&self, caller: &Caller, text: &str, reply: Reply) -> ServiceResult<Accepted<InfraId>>;
 
     /// Makes an infrastructure what its TOSCA document, with this one merged over it, says: removes VMs, then adds.
-    /// Answers the new ones. Configures again even where none comes or goes, unless told not to.
+    /// Answers which. Configures again even where none comes or goes, unless told not to.
     async fn update_tosca(
         &self,
         caller: &Caller,
@@ -42,7 +42,7 @@ pub trait Manager: Send + Sync + 'static {
         text: &str,
         context: Context,
         reply: Reply,
-    ) -> ServiceResult<Accepted<Vec<VmId>>>;
+    ) -> ServiceResult<Accepted<Updated>>;
 
     /// What a TOSCA document means for an infrastructure, as RADL; changes nothing.
     async fn translate(&self, caller: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation>;

@@ -2,7 +2,8 @@
 
 use crate::{
     Accepted, Connectors, ContMsg, Context, Force, Manager, OperationDetails, OperationView, Orphans,
-    RemainingResource, Reply, ServiceError, ServiceOptions, ServiceResult, StateView, Steer, Translation, VmView,
+    RemainingResource, Reply, ServiceError, ServiceOptions, ServiceResult, StateView, Steer, Translation, Updated,
+    VmView,
     flow::Flow,
     housekeeping::Housekeeper,
     options::Deed,
@@ -128,7 +129,7 @@ impl Manager for Service {
         text: &str,
         context: Context,
         reply: Reply,
-    ) -> ServiceResult<Accepted<Vec<VmId>>> {
+    ) -> ServiceResult<Accepted<Updated>> {
         self.do_update_tosca(caller, infra, text, context, reply).await
     }
 

@@ -7,7 +7,9 @@ use im_cloud::net::{AllowedHosts, Guard};
 use im_cloud_local::Dummy;
 use im_model::{AuthLine, Credentials, InfraId, InstanceId, VmId};
 use im_ops::EngineOptions;
-use im_service::{Connectors, Context, Fetch, Manager, Reply, Service, ServiceError, ServiceOptions, ToscaOptions};
+use im_service::{
+    Connectors, Context, Fetch, Manager, Reply, Service, ServiceError, ServiceOptions, ToscaOptions, Updated,
+};
 use im_store::{KeyRing, SqliteOptions, SqliteStore};
 use im_tosca::{Mirror, Mirrors};
 use serde_json::json;
@@ -190,19 +192,24 @@ async fn an_update_adds_and_removes_exactly_what_differs() {
             .await;
         answer.unwrap().value
     };
-    assert_eq!(update(&document(3, "two")).await, [VmId(1), VmId(2)]);
+    let did = |added: &[u32], removed: &[u32], kept: usize| Updated {
+        added: added.iter().copied().map(VmId).collect(),
+        removed: removed.iter().copied().map(VmId).collect(),
+        kept,
+    };
+    assert_eq!(update(&document(3, "two")).await, did(&[1, 2], &[], 1));
     let radl = service.radl(&caller(), &id).await.unwrap();
     assert!(radl.configures[0].text().unwrap().contains("greeting: two"));
     // The oldest ones go.
-    assert_eq!(update(&document(2, "two")).await, []);
+    assert_eq!(update(&document(2, "two")).await, did(&[], &[0], 2));
     assert_eq!(service.vms(&caller(), &id).await.unwrap(), [VmId(1), VmId(2)]);
     // Those that are named go; the list counts once.
     let named = document(1, "two").replace("{ count: 1 }", "{ count: 1, removal_list: [ '2' ] }");
-    assert_eq!(update(&named).await, []);
+    assert_eq!(update(&named).await, did(&[], &[2], 1));
     assert_eq!(service.vms(&caller(), &id).await.unwrap(), [VmId(1)]);
     assert!(!service.tosca(&caller(), &id).await.unwrap().contains("removal_list"));
     // Nothing comes or goes: only the recipes change.
-    assert_eq!(update(&document(1, "three")).await, []);
+    assert_eq!(update(&document(1, "three")).await, did(&[], &[], 1));
     let radl = service.radl(&caller(), &id).await.unwrap();
     assert!(radl.configures[0].text().unwrap().contains("greeting: three"));
     assert_eq!(service.vms(&caller(), &id).await.unwrap(), [VmId(1)]);
@@ -267,7 +274,7 @@ async fn infrastructures_from_radl_have_neither_document_nor_outputs() {
         .update_tosca(&caller(), &id, &document(1, "x"), Context::Skip, Reply::WhenDone)
         .await
         .unwrap();
-    assert_eq!(added.value, [VmId(1)]);
+    assert_eq!(added.value.added, [VmId(1)]);
     assert!(service.tosca(&caller(), &id).await.is_ok());
 }
 

@@ -66,6 +66,3 @@ codes! {
 
 /// The code of a `template_file` that cannot be used: whether it can may depend on how the service is configured.
 pub const TEMPLATE_FILE_CODE: &str = TEMPLATE_FILE;
-
-/// The code of findings about bounds, for callers that have some of their own.
-pub const LIMIT_CODE: &str = LIMIT;

@@ -2,9 +2,11 @@
 //!
 //! [`yaml`] reads and writes values with their places. [`Files`] holds what a document refers to. A [`Template`] is a
 //! document after validation. [`convert`] makes RADL of it, [`outputs`] tells what it promised, [`merge`] changes it.
+//! [`load_with`] and [`convert_with`] do it in as many rounds as it takes, with somebody who fetches.
 
 mod codes;
 mod convert;
+mod drive;
 mod explain;
 mod files;
 pub mod functions;
@@ -21,8 +23,9 @@ mod update;
 mod validate;
 pub mod yaml;
 
-pub use codes::{ALL as CODES, LIMIT_CODE, TEMPLATE_FILE_CODE};
+pub use codes::{ALL as CODES, TEMPLATE_FILE_CODE};
 pub use convert::{ConvertContext, Converted, ExistingVm, convert, draw_container_ids, image_site};
+pub use drive::{Fetch, convert_with, load_with};
 pub use explain::{explain, pages};
 pub use files::{Embedded, Fetched, File, Files, Wanted, Why};
 pub use limits::Limits;

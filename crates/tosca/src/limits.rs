@@ -15,6 +15,10 @@ pub struct Limits {
     pub import_depth: usize,
     /// Bytes of all imported files together.
     pub import_bytes: usize,
+    /// Files that one document may refer to: imports, recipes and other artifacts.
+    pub files: usize,
+    /// How often files are fetched for one document, each time all that are then known to be needed.
+    pub rounds: usize,
     /// Nodes of a topology.
     pub nodes: usize,
     /// Bytes of a text that functions make.
@@ -24,8 +28,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 MiB, nesting 64, 400,000 values, 64 imports 16 deep of 16 MiB together, 10,000 nodes, texts of 1 MiB, 50
-    /// findings.
+    /// 16 MiB, nesting 64, 400,000 values, 64 imports 16 deep of 16 MiB together, 512 files in 16
+    /// rounds, 10,000 nodes, texts of 1 MiB, 50 findings.
     fn default() -> Self {
         Self {
             bytes: 16 << 20,
@@ -34,6 +38,8 @@ impl Default for Limits {
             imports: 64,
             import_depth: 16,
             import_bytes: 16 << 20,
+            files: 512,
+            rounds: 16,
             nodes: 10_000,
             text: 1 << 20,
             diagnostics: 50,

@@ -1,6 +1,6 @@
 //! Which file and which piece of it something was written in. Never part of what it says.
 
-use im_radl::{Colours, Diagnostic, Note, Span};
+use im_radl::{Colours, Diagnostic, Note, Origin, Span};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -29,6 +29,13 @@ pub struct Place {
     pub file: FileId,
     /// The piece of it.
     pub span: Span,
+}
+
+impl Place {
+    /// The place as RADL knows it: a line of the submitted document.
+    pub(crate) fn origin(self) -> Origin {
+        Origin((self.file == FileId::DOCUMENT).then_some(self.span))
+    }
 }
 
 /// One file that was read.

@@ -11,7 +11,7 @@ use crate::{
 use im_auth::Caller;
 use im_model::{Power, VmId};
 use im_radl::Document;
-use im_service::{ContMsg, Context, Force, Reply};
+use im_service::{ContMsg, Context, Force, Reply, Updated};
 
 /// The properties of an infrastructure.
 const PROPERTIES: [&str; 7] = ["contmsg", "radl", "tosca", "state", "outputs", "data", "authorization"];
@@ -37,17 +37,27 @@ pub(crate) async fn add(mut call: Call) -> Answer {
     let caller = call.login(credentials, PREFIX).await?;
     let infra = call.infra();
     let (manager, reply) = (call.manager(), Reply::WhenDone);
-    let accepted = match document {
-        Sent::Radl(document) => manager.add(&caller, &infra, *document, context, reply).await,
-        Sent::Tosca(text) => manager.update_tosca(&caller, &infra, &text, context, reply).await,
-    }
-    .map_err(within(PREFIX))?;
-    let found = answer::all_found(found, &accepted.warnings);
-    let mut response = answer::uris_with(form, &call.vms_uri(&infra), &accepted.value, found.as_deref())?;
+    let (vms, besides, operation, warnings) = match document {
+        Sent::Radl(document) => {
+            let accepted = manager.add(&caller, &infra, *document, context, reply).await;
+            let accepted = accepted.map_err(within(PREFIX))?;
+            (accepted.value, None, accepted.operation, accepted.warnings)
+        }
+        Sent::Tosca(text) => {
+            let accepted = manager.update_tosca(&caller, &infra, &text, context, reply).await;
+            let accepted = accepted.map_err(within(PREFIX))?;
+            let Updated { added, removed, kept } = accepted.value;
+            let removed = removed.iter().map(|vm| vm.0).collect();
+            let besides = Some(answer::Besides { removed, kept });
+            (added, besides, accepted.operation, accepted.warnings)
+        }
+    };
+    let found = answer::all_found(found, &warnings);
+    let mut response = answer::added(form, &call.vms_uri(&infra), &vms, found.as_deref(), besides)?;
     if context == Context::Run {
         response = answer::inf_id(response, &infra);
     }
-    Ok(answer::operation(response, accepted.operation.as_ref()))
+    Ok(answer::operation(response, operation.as_ref()))
 }
 
 /// `DELETE /infrastructures/<id>`.

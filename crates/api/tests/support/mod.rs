@@ -23,7 +23,7 @@ use im_radl::{Difference, Document};
 use im_service::{
     Accepted, CloudName, ContMsg, Context, Force, Manager, NeededAccount, OperationDetails, OperationView, Orphan,
     OrphanProblem, OrphanStatus, Orphans, PlannedStep, RemainingResource, Reply, ServiceError, ServiceResult,
-    StateView, Steer, StepStanding, Translation, VmView,
+    StateView, Steer, StepStanding, Translation, Updated, VmView,
 };
 use im_tosca::OutputValue;
 use indexmap::IndexMap;
@@ -229,7 +229,7 @@ impl Manager for Fake {
         text: &str,
         context: Context,
         reply: Reply,
-    ) -> ServiceResult<Accepted<Vec<VmId>>> {
+    ) -> ServiceResult<Accepted<Updated>> {
         self.note(format!("update_tosca({infra}, {text:?}, {context:?}, {reply:?})"));
         self.infra(infra).await?;
         if text == "stays" {
@@ -237,7 +237,11 @@ impl Manager for Fake {
                 message: "Error deleting resources 1 (removed 0)".to_owned(),
             });
         }
-        done(vec![VmId(2)])
+        done(Updated {
+            added: vec![VmId(2)],
+            removed: vec![VmId(1)],
+            kept: 1,
+        })
     }
 
     async fn translate(&self, _: &Caller, infra: &InfraId, text: &str) -> ServiceResult<Translation> {

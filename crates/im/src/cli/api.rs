@@ -75,11 +75,30 @@ fn vm_numbers(list: &UriList) -> Vec<u32> {
         .collect()
 }
 
-/// Numbers of the machines in an answer to "add".
-pub(crate) fn added(text: &str) -> Vec<u32> {
-    serde_json::from_str::<UriList>(text)
-        .map(|list| vm_numbers(&list))
-        .unwrap_or_default()
+/// What an answer to "add" tells.
+pub(crate) struct AddedVms {
+    /// Numbers of the new machines.
+    pub(crate) added: Vec<u32>,
+    /// Of a TOSCA document: what else became of the machines.
+    pub(crate) besides: Option<Besides>,
+}
+
+/// Machines that an update did not add.
+#[derive(Deserialize)]
+pub(crate) struct Besides {
+    /// Numbers of those that are gone.
+    pub(crate) removed: Vec<u32>,
+    /// How many are still there.
+    pub(crate) kept: usize,
+}
+
+/// The machines in an answer to "add".
+pub(crate) fn added(text: &str) -> AddedVms {
+    let list = serde_json::from_str::<UriList>(text).ok();
+    AddedVms {
+        added: list.as_ref().map(vm_numbers).unwrap_or_default(),
+        besides: serde_json::from_str(text).ok(),
+    }
 }
 
 /// The last segment of a URI: the id.
@@ -193,10 +212,11 @@ mod tests {
     #[test]
     fn ids_from_uris() {
         assert_eq!(last_segment("http://h:1/p/infrastructures/abc/vms/3\n"), "3");
-        assert_eq!(
-            added(r#"{"uri-list":[{"uri":"http://h/infrastructures/a/vms/4"},{"uri":"x/5/"}]}"#),
-            [4, 5]
-        );
-        assert!(added("not json").is_empty());
+        let vms = added(r#"{"uri-list":[{"uri":"http://h/infrastructures/a/vms/4"},{"uri":"x/5/"}]}"#);
+        assert_eq!(vms.added, [4, 5]);
+        assert!(vms.besides.is_none());
+        let vms = added(r#"{"uri-list":[],"removed":[1],"kept":2}"#);
+        assert_eq!(vms.besides.map(|b| (b.removed, b.kept)), Some((vec![1], 2)));
+        assert!(added("not json").added.is_empty());
     }
 }

@@ -4,10 +4,11 @@ use super::{
     args::{DocumentArgs, Language},
     client::Body,
     error::{CliError, Exit},
+    tosca::{self, Fetching},
     ui::{Paint, Talk, Ui, count, printable},
 };
 use im_radl::{Colours, Diagnostic, Limits};
-use im_tosca::{Embedded, File, Files, LoadOptions, Mirrors, Redirected, Sources};
+use im_tosca::{Mirrors, Redirected, Sources};
 use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 /// Whether a document stands alone.
@@ -27,6 +28,22 @@ pub(crate) struct Checked {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The files that a TOSCA document's findings speak of.
     sources: Option<Arc<Sources>>,
+    /// What could not be looked at here: recipes and other files of a TOSCA document.
+    pub(crate) unread: Vec<Arc<str>>,
+}
+
+/// Why nothing can be said of a document here.
+pub(crate) enum Unchecked {
+    /// It imports these files, which are not built in: they would have to be fetched first, which only the service does.
+    Elsewhere(Vec<Arc<str>>),
+    /// Something else.
+    Error(CliError),
+}
+
+impl From<CliError> for Unchecked {
+    fn from(error: CliError) -> Self {
+        Self::Error(error)
+    }
 }
 
 /// A document as it was read.
@@ -64,13 +81,18 @@ impl Source {
         Ok(Self { name, text, language })
     }
 
-    /// What is found in it by itself. The error lists files that it imports and that are not built in: they would have
-    /// to be fetched first, which only the service does.
-    pub(crate) fn check(&self, scope: Scope, limits: &Limits, mirrors: &Mirrors) -> Result<Checked, Vec<Arc<str>>> {
+    /// What is found in it by itself.
+    pub(crate) async fn check(
+        &self,
+        scope: Scope,
+        limits: &Limits,
+        mirrors: &Mirrors,
+        ui: Ui,
+    ) -> Result<Checked, Unchecked> {
         let mut parsed = match self.language {
             Language::Radl => im_radl::parse_text_with(&self.text, limits),
             Language::Json => im_radl::parse_json_with(&self.text, limits),
-            Language::Tosca => return self.check_tosca(mirrors),
+            Language::Tosca => return self.check_tosca(limits, mirrors, ui).await,
         };
         // What a document that cannot be read refers to means nothing.
         if scope == Scope::Whole && parsed.is_ok() {
@@ -84,39 +106,27 @@ impl Source {
             accepted: parsed.is_ok(),
             diagnostics: parsed.diagnostics,
             sources: None,
+            unread: Vec::new(),
         })
     }
 
-    fn check_tosca(&self, mirrors: &Mirrors) -> Result<Checked, Vec<Arc<str>>> {
-        let mut files = Files::new(if mirrors.is_empty() {
-            Embedded::Prefer
-        } else {
-            Embedded::Fallback
-        });
-        let loaded = loop {
-            let loaded = im_tosca::load(&self.text, &printable(&self.name), &files, &LoadOptions::default());
-            if !loaded.is_waiting() {
-                break loaded;
-            }
-            let mut elsewhere = Vec::new();
-            for wanted in loaded.wanted {
-                match from_mirror(mirrors, &wanted.url) {
-                    Some(came) => files.insert(wanted.url, came.map(File::new).map_err(Arc::from)),
-                    // What is built in stands in for what nothing is said about.
-                    None if !mirrors.is_empty() && im_tosca::library::embedded(&wanted.url).is_some() => {
-                        files.insert(wanted.url, Err("nothing is fetched here".into()));
-                    }
-                    None => elsewhere.push(wanted.url),
-                }
-            }
-            if !elsewhere.is_empty() {
-                return Err(elsewhere);
-            }
-        };
+    /// Reads, converts and checks what comes of it, as the service does, but for what recipes say.
+    async fn check_tosca(&self, limits: &Limits, mirrors: &Mirrors, ui: Ui) -> Result<Checked, Unchecked> {
+        let mut fetching = Fetching::offline(mirrors.clone());
+        let translation = tosca::translate(self, &mut fetching, limits.diagnostics, ui).await?;
+        if !fetching.unknown.is_empty() {
+            return Err(Unchecked::Elsewhere(fetching.unknown));
+        }
+        let mut diagnostics = translation.diagnostics;
+        if let Some(document) = &translation.document {
+            let found = im_radl::check_with(document, limits).into_iter();
+            diagnostics.extend(found.filter(Diagnostic::is_error));
+        }
         Ok(Checked {
-            accepted: loaded.is_ok(),
-            diagnostics: loaded.diagnostics,
-            sources: Some(loaded.sources),
+            accepted: !diagnostics.iter().any(Diagnostic::is_error),
+            diagnostics,
+            sources: Some(translation.sources),
+            unread: fetching.unread,
         })
     }
 
@@ -129,7 +139,7 @@ impl Source {
     /// The same, of what was checked.
     pub(crate) fn render_checked(&self, checked: &Checked, paint: Paint) -> String {
         match &checked.sources {
-            Some(sources) => joined(&checked.diagnostics, |found| sources.render(found, colours(paint))),
+            Some(sources) => tosca::render(&checked.diagnostics, sources, paint),
             None => self.render(&checked.diagnostics, paint),
         }
     }
@@ -243,11 +253,11 @@ pub(crate) fn sum(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// Reads a document to send it: refused here if it is wrong, so that nothing is half done over there.
-pub(crate) fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Sendable, CliError> {
+pub(crate) async fn to_send(args: &DocumentArgs, scope: Scope, ui: &Ui) -> Result<Sendable, CliError> {
     let source = Source::read(&args.file, args.format)?;
     let mut told = Vec::new();
     if !args.no_check
-        && let Ok(checked) = source.check(scope, &Limits::default(), &Mirrors::default())
+        && let Ok(checked) = source.check(scope, &Limits::default(), &Mirrors::default(), *ui).await
         && !depends_on_service(&checked)
     {
         if !checked.accepted {

@@ -5,14 +5,14 @@
 use super::{
     document::{Source, from_mirror, json, sum},
     error::{CliError, Exit},
-    ui::{Paint, Ui, printable},
+    ui::{Paint, Ui, count, printable},
 };
 use im_radl::{Colours, Diagnostic, Document};
 use im_tosca::{
-    ConvertContext, Embedded, File, Files, Limits, LoadOptions, Mirrors, Redirected, Sources, Template, Wanted, Why,
-    convert, draw_container_ids,
+    ConvertContext, Embedded, Fetch, File, Files, Limits, LoadOptions, Mirrors, Redirected, Sources, Wanted, Why,
+    convert_with, draw_container_ids,
     functions::{Inputs, draw_inputs},
-    load,
+    load_with,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,80 +25,128 @@ enum Reach {
     Offline,
 }
 
-/// How files are had.
+/// How files are had, and which were not.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetching {
     reach: Reach,
     mirrors: Mirrors,
+    /// Recipes and other artifacts that were not read, since nothing is fetched.
+    pub(crate) unread: Vec<Arc<str>>,
+    /// Imports that are not there, since nothing is fetched: types of theirs are not known.
+    pub(crate) unknown: Vec<Arc<str>>,
 }
 
 impl Fetching {
     /// From mirrors, then from where they are.
     pub(crate) fn online(mirrors: Mirrors) -> Self {
-        Self {
-            reach: Reach::Online,
-            mirrors,
-        }
+        Self::new(Reach::Online, mirrors)
     }
 
     /// From mirrors only.
     pub(crate) fn offline(mirrors: Mirrors) -> Self {
+        Self::new(Reach::Offline, mirrors)
+    }
+
+    fn new(reach: Reach, mirrors: Mirrors) -> Self {
         Self {
-            reach: Reach::Offline,
+            reach,
             mirrors,
+            unread: Vec::new(),
+            unknown: Vec::new(),
         }
     }
+}
+
+/// What was not read, for people.
+pub(crate) fn unread_note(unread: &[Arc<str>]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let names: Vec<_> = unread.iter().take(SHOWN).map(|url| printable(url)).collect();
+    let more = match unread.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| {
+        let files = count(unread.len(), "file");
+        format!(
+            "not looked at, since nothing is fetched: {files} ({}{more})",
+            names.join(", ")
+        )
+    })
 }
 
 /// A fetch takes no longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The document as RADL. Warnings are shown.
-pub(crate) async fn to_radl(source: &Source, fetching: &Fetching, ui: Ui) -> Result<Document, CliError> {
+/// A TOSCA document and what became of it.
+pub(crate) struct Translation {
+    /// As RADL; none if there is an error.
+    pub(crate) document: Option<Document>,
+    /// What was found on the way.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The files that findings speak of.
+    pub(crate) sources: Arc<Sources>,
+}
+
+/// Reads and converts a document.
+pub(crate) async fn translate(
+    source: &Source,
+    fetching: &mut Fetching,
+    most: usize,
+    ui: Ui,
+) -> Result<Translation, CliError> {
+    let limits = Limits {
+        diagnostics: most,
+        ..Limits::default()
+    };
     let mut files = Files::new(match fetching.reach {
         Reach::Offline if fetching.mirrors.is_empty() => Embedded::Prefer,
         Reach::Online | Reach::Offline => Embedded::Fallback,
     });
-    let template = read(source, &mut files, fetching, ui).await?;
+    let options = LoadOptions {
+        limits,
+        repository: None,
+    };
+    let mut fetcher = Fetcher { fetching, ui };
+    let name = printable(&source.name);
+    let loaded = load_with(&source.text, &name, &mut files, &options, &mut fetcher).await?;
+    let mut diagnostics = loaded.diagnostics;
+    let Some(template) = loaded.template else {
+        return Ok(Translation {
+            document: None,
+            diagnostics,
+            sources: loaded.sources,
+        });
+    };
     let inputs = draw_inputs(&template, &Inputs::new(), &mut random, None);
     let container_ids = draw_container_ids(&template, &BTreeMap::new(), &mut random);
     let context = ConvertContext {
         inputs: &inputs,
         container_ids: &container_ids,
         existing: None,
-        limits: Limits::default(),
+        limits,
     };
-    loop {
-        let converted = convert(&template, &files, &context);
-        if !converted.wanted.is_empty() {
-            fetch(&mut files, &converted.wanted, fetching, ui).await?;
-            continue;
-        }
-        return match converted.document {
-            Some(document) => {
-                warn(&converted.diagnostics, &template.sources, ui);
-                Ok(document)
-            }
-            None => Err(refused(source, &converted.diagnostics, &template.sources, ui)),
-        };
-    }
+    let converted = convert_with(&template, &mut files, &context, &mut fetcher).await?;
+    diagnostics.extend(converted.diagnostics);
+    Ok(Translation {
+        document: converted.document,
+        diagnostics,
+        sources: loaded.sources,
+    })
 }
 
-async fn read(source: &Source, files: &mut Files, fetching: &Fetching, ui: Ui) -> Result<Template, CliError> {
-    loop {
-        let loaded = load(&source.text, &printable(&source.name), files, &LoadOptions::default());
-        if loaded.is_waiting() {
-            fetch(files, &loaded.wanted, fetching, ui).await?;
-            continue;
-        }
-        return match loaded.template {
-            Some(template) => {
-                warn(&loaded.diagnostics, &loaded.sources, ui);
-                Ok(template)
-            }
-            None => Err(refused(source, &loaded.diagnostics, &loaded.sources, ui)),
-        };
+/// The document as RADL. Warnings are shown.
+pub(crate) async fn to_radl(source: &Source, mut fetching: Fetching, ui: Ui) -> Result<Document, CliError> {
+    let translation = translate(source, &mut fetching, Limits::default().diagnostics, ui).await?;
+    let Some(document) = translation.document else {
+        return Err(refused(source, &translation.diagnostics, &translation.sources, ui));
+    };
+    if !translation.diagnostics.is_empty() {
+        ui.note(render(&translation.diagnostics, &translation.sources, ui.err).trim_end());
     }
+    if let Some(note) = unread_note(&fetching.unread) {
+        ui.note(note);
+    }
+    Ok(document)
 }
 
 /// Letters and digits that nobody can guess.
@@ -111,19 +159,14 @@ fn random(length: usize) -> String {
     text
 }
 
-fn render(found: &[Diagnostic], sources: &Sources, paint: Paint) -> String {
+/// Findings as people read them.
+pub(crate) fn render(found: &[Diagnostic], sources: &Sources, paint: Paint) -> String {
     let colours = match paint {
         Paint::Colors => Colours::On,
         Paint::Plain => Colours::Off,
     };
     let all: Vec<String> = found.iter().map(|found| sources.render(found, colours)).collect();
     all.join("\n")
-}
-
-fn warn(found: &[Diagnostic], sources: &Sources, ui: Ui) {
-    if !found.is_empty() {
-        ui.note(render(found, sources, ui.err).trim_end());
-    }
 }
 
 fn refused(source: &Source, found: &[Diagnostic], sources: &Sources, ui: Ui) -> CliError {
@@ -134,42 +177,70 @@ fn refused(source: &Source, found: &[Diagnostic], sources: &Sources, ui: Ui) -> 
 }
 
 /// Fetches files, all of them, whatever comes of each.
-async fn fetch(files: &mut Files, wanted: &[Wanted], fetching: &Fetching, ui: Ui) -> Result<(), CliError> {
-    let mut others = Vec::new();
-    for one in wanted {
-        match from_mirror(&fetching.mirrors, &one.url) {
-            Some(came) => files.insert(Arc::clone(&one.url), came.map(File::new).map_err(Arc::from)),
-            None => others.push(one),
+struct Fetcher<'a> {
+    fetching: &'a mut Fetching,
+    ui: Ui,
+}
+
+impl Fetch for Fetcher<'_> {
+    type Error = CliError;
+
+    async fn fetch(&mut self, wanted: Vec<Wanted>, files: &mut Files) -> Result<(), CliError> {
+        let mut others = Vec::new();
+        for one in wanted {
+            match from_mirror(&self.fetching.mirrors, &one.url) {
+                Some(came) => files.insert(one.url, came.map(File::new).map_err(Arc::from)),
+                None => others.push(one),
+            }
         }
-    }
-    if fetching.reach == Reach::Offline {
-        for one in others {
-            let file = match one.why {
-                Why::Artifact => Ok(File::new("- tasks: []\n")),
-                _ => Err(Arc::from("nothing is fetched (`--offline`), and it is not built in")),
+        if self.fetching.reach == Reach::Offline {
+            self.stand_in(others, files);
+            return Ok(());
+        }
+        if others.is_empty() {
+            return Ok(());
+        }
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("im/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            .build()
+            .map_err(|e| CliError::new(Exit::Failed, "cannot prepare connections").chain(&e))?;
+        let all = others.iter().map(|one| {
+            let url = match self.fetching.mirrors.redirect(&one.url) {
+                Some(Ok(Redirected::Url(url))) => url,
+                _ => one.url.to_string(),
             };
-            files.insert(Arc::clone(&one.url), file);
+            self.ui.debug(format!("fetch {}", printable(&url)));
+            let http = &http;
+            async move { get(http, &url).await }
+        });
+        let came = futures::future::join_all(all).await;
+        for (one, file) in others.into_iter().zip(came) {
+            files.insert(one.url, file.map(File::new).map_err(Arc::from));
         }
-        return Ok(());
+        Ok(())
     }
-    let http = reqwest::Client::builder()
-        .user_agent(concat!("im/", env!("CARGO_PKG_VERSION")))
-        .timeout(PATIENCE)
-        .build()
-        .map_err(|e| CliError::new(Exit::Failed, "cannot prepare connections").chain(&e))?;
-    let all = others.iter().map(|one| {
-        let url = match fetching.mirrors.redirect(&one.url) {
-            Some(Ok(Redirected::Url(url))) => url,
-            _ => one.url.to_string(),
-        };
-        ui.debug(format!("fetch {}", printable(&url)));
-        let http = &http;
-        async move { get(http, &url).await }
-    });
-    for (one, file) in others.iter().zip(futures::future::join_all(all).await) {
-        files.insert(Arc::clone(&one.url), file.map(File::new).map_err(Arc::from));
+}
+
+impl Fetcher<'_> {
+    /// Recipes that do nothing; imports are not there.
+    fn stand_in(&mut self, wanted: Vec<Wanted>, files: &mut Files) {
+        for one in wanted {
+            let file = match one.why {
+                Why::Artifact => {
+                    self.fetching.unread.push(one.url.clone());
+                    Ok(File::new("- tasks: []\n"))
+                }
+                Why::Import | Why::Template => {
+                    if im_tosca::library::embedded(&one.url).is_none() {
+                        self.fetching.unknown.push(one.url.clone());
+                    }
+                    Err(Arc::from("nothing is fetched here, and it is not built in"))
+                }
+            };
+            files.insert(one.url, file);
+        }
     }
-    Ok(())
 }
 
 /// The text at a URL, or why it cannot be had.

@@ -197,6 +197,24 @@ topology_template:
 ";
 
 #[test]
+fn check_converts_tosca() {
+    let user = User::new();
+    user.file("t.yaml", TOSCA);
+    user.file("ports.yaml", &TOSCA.replace("source: 22", "target_range: [1, 2]"));
+    // Only what comes of it is wrong.
+    let os = "        os: {properties: {type: bsd}}\n        host: ";
+    user.file("os.yaml", &TOSCA.replace("        host: ", os));
+    let told = [
+        user.run(&["check", "t.yaml"]),
+        user.run(&["check", "t.yaml", "-o", "json"]),
+        user.run(&["check", "ports.yaml"]),
+        user.run(&["check", "os.yaml"]),
+        user.run(&["plan", "--offline", "os.yaml"]),
+    ];
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn tosca_is_planned_without_the_network() {
     let user = User::new();
     user.file("t.yaml", TOSCA);

@@ -2,7 +2,7 @@
 
 use super::{Kept, Read, ToscaPart, Translated};
 use crate::{
-    Accepted, Context, Reply, ServiceError, ServiceResult,
+    Accepted, Context, Reply, ServiceError, ServiceResult, Updated,
     calls::bad,
     options::Deed,
     request::{Launch, Then, What},
@@ -143,7 +143,7 @@ impl Service {
         text: &str,
         context: Context,
         reply: Reply,
-    ) -> ServiceResult<Accepted<Vec<VmId>>> {
+    ) -> ServiceResult<Accepted<Updated>> {
         let state = self.changeable_for_add(caller, infra).await?;
         let Update {
             translated,
@@ -182,9 +182,11 @@ impl Service {
         };
         let first_id = first.id.clone();
         self.submit_with(first, writes).await?;
-        let mut value = Vec::new();
+        let mut value = Updated::default();
         if reply == Reply::WhenDone {
+            let before = state.vms.values().filter(|vm| !vm.destroyed).count();
             value = self.updated(&first_id, &launch_id, &removals, added).await?;
+            value.kept = before.saturating_sub(value.removed.len());
         }
         Ok(Accepted {
             operation: Some(launch_id),
@@ -200,7 +202,8 @@ impl Service {
         launch: &OperationId,
         removals: &[VmId],
         added: usize,
-    ) -> ServiceResult<Vec<VmId>> {
+    ) -> ServiceResult<Updated> {
+        let mut updated = Updated::default();
         if first != launch {
             let outcome = self.outcome(first).await?;
             if outcome.row.state != OpState::Done {
@@ -214,7 +217,8 @@ impl Service {
                 });
             }
             let gone = |vm: &&VmId| outcome.state.vms.get(vm).is_none_or(|row| row.destroyed);
-            let removed = removals.iter().filter(gone).count();
+            updated.removed = removals.iter().filter(gone).copied().collect();
+            let removed = updated.removed.len();
             if removed < removals.len() && added == 0 {
                 let ids: Vec<String> = removals.iter().map(ToString::to_string).collect();
                 return Err(ServiceError::NotRemoved {
@@ -222,7 +226,8 @@ impl Service {
                 });
             }
         }
-        crate::calls::launched(&self.outcome(launch).await?)
+        updated.added = crate::calls::launched(&self.outcome(launch).await?)?;
+        Ok(updated)
     }
 
     /// What a document means for an infrastructure, or by itself; changes nothing.

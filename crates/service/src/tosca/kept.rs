@@ -84,7 +84,7 @@ impl Kept {
     pub(crate) fn keep_files(&mut self, read: &Read) -> Vec<Write> {
         self.files.clear();
         let mut writes = Vec::new();
-        for url in &read.imports {
+        for url in read.imports() {
             let im_tosca::Fetched::File(file) = read.files.get(url) else {
                 continue;
             };

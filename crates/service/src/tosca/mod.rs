@@ -22,13 +22,12 @@ use im_cloud::net::{
 };
 use im_radl::{Diagnostic, Document};
 use im_store::Store;
-use im_tosca::{ConvertContext, Embedded, ExistingVm, Files, LoadOptions, Mirrors, Node, Template, Wanted};
+use im_tosca::{
+    ConvertContext, Embedded, ExistingVm, Fetch as FetchFiles, FileId, Files, LoadOptions, Mirrors, Node, Template,
+    Wanted,
+};
 use std::sync::Arc;
 
-/// Rounds of fetching for one document: the depth of imports, and the artifacts.
-const ROUNDS: usize = 16;
-/// Files of one document.
-const MOST_FILES: usize = 512;
 /// What the contract puts before every refusal of a TOSCA document.
 const PREFIX: &str = "Error parsing TOSCA template:";
 
@@ -74,8 +73,6 @@ impl Default for ToscaOptions {
 pub(crate) struct Read {
     pub(crate) template: Arc<Template>,
     pub(crate) files: Files,
-    /// URLs of what it imports.
-    pub(crate) imports: Vec<Arc<str>>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -101,11 +98,42 @@ fn refused(diagnostics: Vec<Diagnostic>) -> ServiceError {
     }
 }
 
-fn too_many(what: &str) -> ServiceError {
-    refused(vec![Diagnostic::error(
-        im_tosca::LIMIT_CODE,
-        format!("the document refers to too {what}"),
-    )])
+impl Read {
+    /// URLs of what it imports.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = &Arc<str>> {
+        let sources = self.template.sources.iter();
+        sources
+            .filter(|(file, _)| *file != FileId::DOCUMENT)
+            .map(|(_, source)| &source.name)
+    }
+}
+
+/// Where the files of one document come from: they are fetched; what cannot be had any more is as it was kept.
+struct FetchedOrKept<'a> {
+    fetcher: &'a Fetcher,
+    known: &'a Kept,
+    store: &'a dyn Store,
+}
+
+impl FetchFiles for FetchedOrKept<'_> {
+    type Error = ServiceError;
+
+    async fn fetch(&mut self, wanted: Vec<Wanted>, files: &mut Files) -> ServiceResult<()> {
+        for (url, came) in self.fetcher.fetch(wanted).await {
+            let came = match came {
+                Err(why) => match self.known.file(&url, self.store).await? {
+                    Some(file) => {
+                        tracing::warn!(%url, "its last known content is used: {why}");
+                        Ok(file)
+                    }
+                    None => Err(why),
+                },
+                ok => ok,
+            };
+            files.insert(url, came);
+        }
+        Ok(())
+    }
 }
 
 impl Toscas {
@@ -138,57 +166,29 @@ impl Toscas {
     }
 
     async fn read_with(&self, mut files: Files, text: &str, known: &Kept, store: &dyn Store) -> ServiceResult<Read> {
-        let mut imports: Vec<Arc<str>> = Vec::new();
         let options = LoadOptions {
             limits: self.options.limits,
             repository: self.options.repository.as_deref().map(Into::into),
         };
-        for _ in 0..ROUNDS {
-            let loaded = im_tosca::load(text, "document", &files, &options);
-            if loaded.wanted.is_empty() {
-                let (errors, warnings): (Vec<_>, Vec<_>) =
-                    loaded.diagnostics.into_iter().partition(Diagnostic::is_error);
-                let Some(template) = loaded.template.filter(|_| errors.is_empty()) else {
-                    return Err(refused(errors.into_iter().chain(warnings).collect()));
-                };
-                return Ok(Read {
-                    template: Arc::new(template),
-                    files,
-                    imports,
-                    warnings,
-                });
-            }
-            imports.extend(loaded.wanted.iter().map(|wanted| wanted.url.clone()));
-            if imports.len() > MOST_FILES {
-                return Err(too_many("many files"));
-            }
-            self.fetch_into(&mut files, loaded.wanted, known, store).await?;
-        }
-        Err(too_many("deeply nested files"))
+        let mut source = self.source(known, store);
+        let loaded = im_tosca::load_with(text, "document", &mut files, &options, &mut source).await?;
+        let (errors, warnings): (Vec<_>, Vec<_>) = loaded.diagnostics.into_iter().partition(Diagnostic::is_error);
+        let Some(template) = loaded.template.filter(|_| errors.is_empty()) else {
+            return Err(refused(errors.into_iter().chain(warnings).collect()));
+        };
+        Ok(Read {
+            template: Arc::new(template),
+            files,
+            warnings,
+        })
     }
 
-    /// Fetches; what cannot be had any more comes from what was kept.
-    async fn fetch_into(
-        &self,
-        files: &mut Files,
-        wanted: Vec<Wanted>,
-        known: &Kept,
-        store: &dyn Store,
-    ) -> ServiceResult<()> {
-        for (url, came) in self.fetcher.fetch(wanted).await {
-            let came = match came {
-                Err(why) => match known.file(&url, store).await? {
-                    Some(file) => {
-                        tracing::warn!(%url, "its last known content is used: {why}");
-                        Ok(file)
-                    }
-                    None => Err(why),
-                },
-                ok => ok,
-            };
-            files.insert(url, came);
+    fn source<'a>(&'a self, known: &'a Kept, store: &'a dyn Store) -> FetchedOrKept<'a> {
+        FetchedOrKept {
+            fetcher: &self.fetcher,
+            known,
+            store,
         }
-        Ok(())
     }
 
     /// A stored document as a value. It was accepted once.
@@ -204,36 +204,26 @@ impl Toscas {
         existing: Option<&[ExistingVm]>,
         store: &dyn Store,
     ) -> ServiceResult<Translated> {
-        let mut count = read.imports.len();
-        for _ in 0..ROUNDS {
-            let inputs = kept.inputs();
-            let context = ConvertContext {
-                inputs: &inputs,
-                container_ids: &kept.containers,
-                existing,
-                limits: self.options.limits,
-            };
-            let converted = im_tosca::convert(&read.template, &read.files, &context);
-            if converted.wanted.is_empty() {
-                let (errors, mut warnings): (Vec<_>, Vec<_>) =
-                    converted.diagnostics.into_iter().partition(Diagnostic::is_error);
-                let Some(document) = converted.document.filter(|_| errors.is_empty()) else {
-                    return Err(refused(errors.into_iter().chain(warnings).collect()));
-                };
-                warnings.splice(0..0, read.warnings.iter().cloned());
-                return Ok(Translated {
-                    document,
-                    removals: converted.removals,
-                    warnings,
-                });
-            }
-            count += converted.wanted.len();
-            if count > MOST_FILES {
-                return Err(too_many("many files"));
-            }
-            self.fetch_into(&mut read.files, converted.wanted, kept, store).await?;
-        }
-        Err(too_many("deeply nested files"))
+        let inputs = kept.inputs();
+        let context = ConvertContext {
+            inputs: &inputs,
+            container_ids: &kept.containers,
+            existing,
+            limits: self.options.limits,
+        };
+        let mut source = self.source(kept, store);
+        let converted = im_tosca::convert_with(&read.template, &mut read.files, &context, &mut source).await?;
+        let (errors, mut warnings): (Vec<_>, Vec<_>) =
+            converted.diagnostics.into_iter().partition(Diagnostic::is_error);
+        let Some(document) = converted.document.filter(|_| errors.is_empty()) else {
+            return Err(refused(errors.into_iter().chain(warnings).collect()));
+        };
+        warnings.splice(0..0, read.warnings.iter().cloned());
+        Ok(Translated {
+            document,
+            removals: converted.removals,
+            warnings,
+        })
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn system(cx: &Cx<'_>, node: &NodeTemplate) -> System {
         for (property, value) in &found.properties {
             if let Some(value) = cx.value(node, value) {
                 set_property(cx, &mut features, capability, property, &value);
+                features.place(value.at.origin());
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use super::{
     Cx,
-    compute::{artifacts, wrong},
+    compute::wrong,
     network, operations,
     ports::{self, Port},
     value::{bytes, filled, integer, number, text},
 };
-use crate::{Mapping, Node, NodeTemplate, Value, codes};
+use crate::{Mapping, Node, NodeTemplate, Value, codes, template::Artifact};
 use im_radl::{Diagnostic, Document, Features, Number, Origin, Recipe, System};
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) fn system_id(cx: &Cx<'_>, node: &NodeTemplate) -> String {
 }
 
 /// The node that a container runs in.
-fn runtime<'a>(cx: &Cx<'a>, node: &'a NodeTemplate) -> Option<&'a NodeTemplate> {
+fn runtime<'a>(cx: &Cx<'a>, node: &NodeTemplate) -> Option<&'a NodeTemplate> {
     cx.template.next_host(node)
 }
 
@@ -198,11 +198,22 @@ pub(super) fn scalable(cx: &Cx<'_>, node: &NodeTemplate) -> i64 {
     wanted.min(1)
 }
 
+/// The artifacts of a container and of what it runs in; of the same name, its own. Those of other containers that it
+/// needs are theirs.
+fn artifacts<'a>(cx: &Cx<'a>, node: &'a NodeTemplate) -> Vec<(&'a NodeTemplate, &'a Artifact)> {
+    let own = node.artifacts.values().map(|artifact| (node, artifact));
+    let below = runtime(cx, node).into_iter().flat_map(|runtime| {
+        let others = runtime.artifacts.iter();
+        others
+            .filter(|(name, _)| !node.artifacts.contains_key(*name))
+            .map(move |(_, artifact)| (runtime, artifact))
+    });
+    own.chain(below).collect()
+}
+
 fn image(cx: &Cx<'_>, node: &NodeTemplate) -> Option<String> {
     let known = artifacts(cx, node);
-    let (owner, artifact) = known
-        .into_values()
-        .find(|(_, artifact)| &*artifact.type_name == IMAGE)?;
+    let (owner, artifact) = known.into_iter().find(|(_, artifact)| &*artifact.type_name == IMAGE)?;
     let file = filled(cx.value(owner, &artifact.file))?;
     let Some(name) = artifact.repository.as_deref() else {
         return Some(file);
@@ -219,7 +230,7 @@ fn image(cx: &Cx<'_>, node: &NodeTemplate) -> Option<String> {
 /// Files that are put into the container, as disks from 1; answers the number of the last.
 fn files(cx: &Cx<'_>, node: &NodeTemplate, features: &mut Features) -> usize {
     let mut disk = 0;
-    for (owner, artifact) in artifacts(cx, node).into_values() {
+    for (owner, artifact) in artifacts(cx, node) {
         let Some(path) = artifact.deploy_path.as_ref().filter(|_| &*artifact.type_name == FILE) else {
             continue;
         };

@@ -95,10 +95,15 @@ pub fn convert(template: &Template, files: &Files, context: &ConvertContext<'_>)
         .values()
         .filter(|node| &*node.root_type == network::NETWORK)
     {
-        document.networks.push(network::network(&cx, node));
+        let mut network = network::network(&cx, node);
+        network.at = node.at.origin();
+        network.features.place(network.at);
+        document.networks.push(network);
     }
     for node in template.nodes.values() {
+        let before = Parts::of(&document);
         node_to_radl(&cx, node, levels.get(node), &mut document);
+        before.place_rest(&mut document, node.at.origin());
     }
     // Without any recipe there is nothing to run, and the empty form says so.
     items(&mut document);
@@ -137,7 +142,9 @@ fn node_to_radl(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &mut Doc
         return;
     }
     let Some(host) = cx.host_of(node) else {
-        if operations::has_operations(cx, node) || !node.is_a(container::RUNTIME) {
+        // What others refer to may only be there for what it says.
+        let serves = node.is_a(container::RUNTIME) || !cx.graph.incoming(node).is_empty();
+        if operations::has_operations(cx, node) || !serves {
             let message = format!("node `{}` runs nowhere, so it has no effect", node.name);
             let found = Diagnostic::warning(codes::SUSPICIOUS, message)
                 .hint("give it a `host` requirement that leads to a Compute node");
@@ -159,6 +166,45 @@ fn node_to_radl(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &mut Doc
             ..item
         });
         document.configures.push(im_radl::Configure { name: id, ..configure });
+    }
+}
+
+/// How many of each kind a document has.
+struct Parts {
+    networks: usize,
+    systems: usize,
+    deploys: usize,
+    configures: usize,
+}
+
+impl Parts {
+    fn of(document: &Document) -> Self {
+        Self {
+            networks: document.networks.len(),
+            systems: document.systems.len(),
+            deploys: document.deploys.len(),
+            configures: document.configures.len(),
+        }
+    }
+
+    /// Says of what came after these where it was written, so that what is found in it later is found there.
+    fn place_rest(&self, document: &mut Document, at: Origin) {
+        for network in document.networks.iter_mut().skip(self.networks) {
+            network.at = at;
+            network.features.place(at);
+        }
+        for system in document.systems.iter_mut().skip(self.systems) {
+            system.at = at;
+            system.features.place(at);
+        }
+        document
+            .deploys
+            .iter_mut()
+            .skip(self.deploys)
+            .for_each(|deploy| deploy.at = at);
+        for configure in document.configures.iter_mut().skip(self.configures) {
+            configure.at = at;
+        }
     }
 }
 

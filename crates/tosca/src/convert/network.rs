@@ -162,7 +162,7 @@ impl Asked {
             cx.find(wrong("port", "a port number", &value), value.at);
             return;
         };
-        let Some(protocol) = ports::protocol(cx, property("protocol").as_ref()) else {
+        let Some(protocol) = ports::of_endpoint(cx, property("protocol").as_ref()) else {
             return;
         };
         let port = ports::single(port, &protocol, filled(property("remote_cidr")).as_deref());

@@ -32,12 +32,31 @@ fn prefix(cidr: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
+/// The protocol of the one port of an endpoint. What is spoken over TCP (`https`) is often written there.
+pub(super) fn of_endpoint(cx: &Cx<'_>, value: Option<&Node>) -> Option<String> {
+    if let Some(value) = value.filter(|value| !value.is_null()) {
+        let name = text(value).to_lowercase();
+        let spoken = !name.is_empty() && !matches!(name.as_str(), "tcp" | "udp" | "icmp" | "igmp");
+        if spoken {
+            let message = format!("the port of protocol `{name}` is opened for `tcp`");
+            let found = Diagnostic::warning(codes::SUSPICIOUS, message)
+                .hint("`protocol` is that of the port: `tcp`, `udp` or `icmp`");
+            cx.find(found, value.at);
+            return Some("tcp".to_owned());
+        }
+    }
+    protocol(cx, value)
+}
+
 /// The protocol of a port; what `outports` cannot write is an error.
 pub(super) fn protocol(cx: &Cx<'_>, value: Option<&Node>) -> Option<String> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Some("tcp".to_owned());
     };
     let protocol = text(value).to_lowercase();
+    if protocol.is_empty() {
+        return Some("tcp".to_owned());
+    }
     if matches!(protocol.as_str(), "tcp" | "udp" | "icmp") {
         return Some(protocol);
     }

@@ -1,11 +1,11 @@
 //! Pages of the conversion to RADL.
 
-use super::{nodes, page, tosca};
+use super::{nodes, tosca};
 use crate::codes;
 use im_radl::Page;
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::CONVERSION,
         "value that cannot be converted",
         "The value is allowed by the type, but a machine cannot be made of it: a credential without user, a count that is no\n\
@@ -20,7 +20,7 @@ pub(super) const PAGES: &[Page] = &[
              secret}}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::CIRCLE,
         "circle of requirements",
         "Nodes are configured after those that they require, so no node can require itself, by way of others or not.",
@@ -32,7 +32,7 @@ pub(super) const PAGES: &[Page] = &[
             "    a: {type: tosca.nodes.Compute, requirements: [dependency: b]}\n    b: {type: tosca.nodes.Compute}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::NULL_INPUT,
         "input of an operation without value",
         "An operation is given a value that is null: an input of the document without default, a property that is not set, an\n\
@@ -47,7 +47,7 @@ pub(super) const PAGES: &[Page] = &[
              {get_input: name}}}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::FILE,
         "file that cannot be fetched",
         "Scripts, playbooks and other files of a document are fetched from `http:`, `https:` and `ftp:` URLs, never from the\n\
@@ -61,7 +61,7 @@ pub(super) const PAGES: &[Page] = &[
              'https://example.org/a.yml'}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::PORT,
         "port that cannot be opened",
         "A port has `source`, the port outside, `target`, the one of the machine, or both, or a `source_range`; and a protocol\n\
@@ -75,7 +75,7 @@ pub(super) const PAGES: &[Page] = &[
              {protocol: tcp, source: 80}}}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::NETWORK,
         "network that cannot be made",
         "Ports of a machine link to networks, and are numbered 0, 1, 2 by `order`, each number once. A proxy has both\n\
@@ -91,7 +91,7 @@ pub(super) const PAGES: &[Page] = &[
              [binding: server, link: net]}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::CONTAINER,
         "container that cannot be run",
         "A container application has an artifact that is its image; there is one of it or none; its volumes are `NAME:PATH`.",
@@ -105,7 +105,7 @@ pub(super) const PAGES: &[Page] = &[
              tosca.artifacts.Deployment.Image.Container.Docker}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::NOT_KNOWN,
         "value that is not known",
         "An output asks for what nobody could tell at that moment, for instance because a cloud did not answer. Ask again.",

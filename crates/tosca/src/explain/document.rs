@@ -1,18 +1,18 @@
 //! Pages of the document and its imports.
 
-use super::{nodes, page, tosca};
+use super::{nodes, tosca};
 use crate::codes;
 use im_radl::Page;
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::REQUIRED,
         "something is missing",
         "A node, a group, a policy and a relationship template have a `type`, an output has a `value`.",
         nodes!("    server:\n      capabilities: {}\n"),
         nodes!("    server:\n      type: tosca.nodes.Compute\n"),
     ),
-    page(
+    Page::new(
         codes::IMPORT_FORM,
         "import that cannot be read",
         "`imports` is a list. An entry is a URL, a name with a URL, or a name with `file` and, if wanted, `repository` and\n\
@@ -20,7 +20,7 @@ pub(super) const PAGES: &[Page] = &[
         tosca!("imports:\n  - types: 5\n"),
         tosca!("imports:\n  - types: https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml\n"),
     ),
-    page(
+    Page::new(
         codes::IMPORT_FAILED,
         "import that could not be had",
         "The file could not be fetched, or it is no TOSCA file. Types that it defines are then unknown, which is not said again\n\
@@ -28,7 +28,7 @@ pub(super) const PAGES: &[Page] = &[
         tosca!("imports:\n  - https://example.invalid/types.yaml\n"),
         tosca!("imports:\n  - https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml\n"),
     ),
-    page(
+    Page::new(
         codes::IMPORT_REFUSED,
         "import that is not fetched",
         "Only `http:`, `https:` and `ftp:` URLs are fetched, never files of the service's machine. A relative name is relative\n\
@@ -36,7 +36,7 @@ pub(super) const PAGES: &[Page] = &[
         tosca!("imports:\n  - file:///etc/types.yaml\n"),
         tosca!("imports:\n  - https://raw.githubusercontent.com/grycap/tosca/main/custom_types.yaml\n"),
     ),
-    page(
+    Page::new(
         codes::REPOSITORY,
         "repository",
         "`repositories` gives names to URLs. An import or an artifact with a `repository` names one of them.",
@@ -46,7 +46,7 @@ pub(super) const PAGES: &[Page] = &[
              repository: there}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::TEMPLATE_FILE,
         "whole template that cannot be used",
         "A document whose only import is a `template_file` extends that template: inputs, outputs, nodes, policies and groups\n\

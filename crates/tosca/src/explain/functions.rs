@@ -1,6 +1,6 @@
 //! Pages of functions.
 
-use super::{page, tosca};
+use super::tosca;
 use crate::codes;
 use im_radl::Page;
 
@@ -17,7 +17,7 @@ macro_rules! output {
 }
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::FUNCTION,
         "function with wrong arguments",
         "`get_input` takes the name of an input, `get_property` and `get_attribute` a list of a node and a name, `concat` a list\n\
@@ -25,14 +25,14 @@ pub(super) const PAGES: &[Page] = &[
         output!("{ token: [ 'a:b', '::', 0 ] }"),
         output!("{ token: [ 'a:b', ':', 0 ] }"),
     ),
-    page(
+    Page::new(
         codes::UNKNOWN_INPUT,
         "unknown input",
         "`get_input` names an input that the topology does not define.",
         output!("{ get_input: sizes }"),
         output!("{ get_input: size }"),
     ),
-    page(
+    Page::new(
         codes::UNKNOWN_NODE,
         "unknown node",
         "The first argument of `get_property` and `get_attribute` is a node of the document, or SELF, the node that uses the\n\
@@ -40,14 +40,14 @@ pub(super) const PAGES: &[Page] = &[
         output!("{ get_attribute: [ serve, public_address ] }"),
         output!("{ get_attribute: [ server, public_address ] }"),
     ),
-    page(
+    Page::new(
         codes::NO_PROPERTY,
         "no such property",
         "`get_property` names a property that the node, the capability or the member does not have.",
         output!("{ get_property: [ server, os, name ] }"),
         output!("{ get_property: [ server, os, type ] }"),
     ),
-    page(
+    Page::new(
         codes::NO_ATTRIBUTE,
         "no such attribute",
         "`get_attribute` names an attribute that the node's type does not declare, or goes into one that is neither a list nor a\n\
@@ -55,7 +55,7 @@ pub(super) const PAGES: &[Page] = &[
         output!("{ get_attribute: [ server, public_address, 0 ] }"),
         output!("{ get_attribute: [ server, public_address ] }"),
     ),
-    page(
+    Page::new(
         codes::CYCLE,
         "value that refers to itself",
         "Following `get_property` from here leads back here.",
@@ -68,7 +68,7 @@ pub(super) const PAGES: &[Page] = &[
              b: {type: tosca.nodes.ObjectStorage, properties: {name: bucket}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::OPERATION_OUTPUT,
         "outputs of operations",
         "`get_operation_output` is not supported. Nodes of `tosca.nodes.indigo.Compute` have the attribute `ansible_output` with\n\

@@ -28,22 +28,6 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     pages().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-const fn page(
-    code: &'static str,
-    title: &'static str,
-    text: &'static str,
-    wrong: &'static str,
-    right: &'static str,
-) -> Page {
-    Page {
-        code,
-        title,
-        text,
-        wrong,
-        right,
-    }
-}
-
 /// A document with the first line that all have.
 macro_rules! tosca {
     ($body:literal) => {

@@ -1,11 +1,11 @@
 //! Pages of types and values.
 
-use super::{nodes, page, tosca};
+use super::{nodes, tosca};
 use crate::codes;
 use im_radl::Page;
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::UNKNOWN_TYPE,
         "unknown type",
         "Neither the document nor its imports nor TOSCA itself define a type of this name. Import the file that does.",
@@ -15,7 +15,7 @@ pub(super) const PAGES: &[Page] = &[
              server:\n      type: tosca.nodes.indigo.Compute\n"
         ),
     ),
-    page(
+    Page::new(
         codes::DERIVATION,
         "type that derives from nothing",
         "`derived_from` names a type that nothing defines, or leads back to the type itself.",
@@ -28,7 +28,7 @@ pub(super) const PAGES: &[Page] = &[
              type: my.Server\n"
         ),
     ),
-    page(
+    Page::new(
         codes::SCHEMA,
         "definition that cannot be used",
         "The definition of a property or an attribute has a `type`, `required` is true or false, `constraints` are known ones,\n\
@@ -40,21 +40,21 @@ pub(super) const PAGES: &[Page] = &[
             "node_types:\n  my.Server:\n    derived_from: tosca.nodes.Compute\n    properties:\n      size: {type: integer, required: yes}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::UNKNOWN_PROPERTY,
         "unknown property",
         "The type has no property of this name. It may be misspelt, or be one of a capability of the node.",
         nodes!("    disk:\n      type: tosca.nodes.BlockStorage\n      properties: {sise: 10 GB, size: 10 GB}\n"),
         nodes!("    disk:\n      type: tosca.nodes.BlockStorage\n      properties: {size: 10 GB}\n"),
     ),
-    page(
+    Page::new(
         codes::MISSING_PROPERTY,
         "missing property",
         "The type requires the property, and has no default for it.",
         nodes!("    disk:\n      type: tosca.nodes.BlockStorage\n      properties: {}\n"),
         nodes!("    disk:\n      type: tosca.nodes.BlockStorage\n      properties: {size: 10 GB}\n"),
     ),
-    page(
+    Page::new(
         codes::VALUE,
         "value of the wrong type",
         "The value is none of the property's type, and cannot be taken for one.",
@@ -65,7 +65,7 @@ pub(super) const PAGES: &[Page] = &[
             "    server:\n      type: tosca.nodes.Compute\n      capabilities: {host: {properties: {num_cpus: 2}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::CONSTRAINT,
         "value that is not allowed",
         "The value is of the right type, but the type narrows what it may be.",
@@ -76,7 +76,7 @@ pub(super) const PAGES: &[Page] = &[
             "    server:\n      type: tosca.nodes.Compute\n      capabilities: {host: {properties: {num_cpus: 1}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::UNIT,
         "number without unit, or with a wrong one",
         "Sizes, frequencies and times are numbers with units: `4 GB`, `512 MiB`, `2.4 GHz`, `10 m`. Letter case does not count;\n\
@@ -88,7 +88,7 @@ pub(super) const PAGES: &[Page] = &[
             "    server:\n      type: tosca.nodes.Compute\n      capabilities: {host: {properties: {mem_size: 4 GB}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::CAPABILITY,
         "unknown capability",
         "The node's type has no capability of this name.",
@@ -99,7 +99,7 @@ pub(super) const PAGES: &[Page] = &[
             "    server:\n      type: tosca.nodes.Compute\n      capabilities: {host: {properties: {num_cpus: 1}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::REQUIREMENT,
         "unknown requirement",
         "The node's type declares no requirement of this name. Written at length, `name: {node: other}`, any name is taken.",
@@ -112,7 +112,7 @@ pub(super) const PAGES: &[Page] = &[
              host: server\n"
         ),
     ),
-    page(
+    Page::new(
         codes::OCCURRENCES,
         "requirement met too often",
         "The type says how often a requirement may be met.",
@@ -126,7 +126,7 @@ pub(super) const PAGES: &[Page] = &[
              [0, 1]}\ntopology_template:\n  node_templates:\n    a: {type: tosca.nodes.Compute}\n    b: {type: my.App, requirements: [db: a]}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::TARGET,
         "no such node",
         "A requirement or a group names a node that the document does not have.",
@@ -136,7 +136,7 @@ pub(super) const PAGES: &[Page] = &[
              host: server\n"
         ),
     ),
-    page(
+    Page::new(
         codes::RELATIONSHIP,
         "relationship that cannot be read",
         "The relationship of a requirement is the name of a relationship template or of a type, or a mapping with `type`,\n\
@@ -150,7 +150,7 @@ pub(super) const PAGES: &[Page] = &[
              AttachesTo, properties: {location: /mnt}}}\n    disk: {type: tosca.nodes.BlockStorage, properties: {size: 1 GB}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::OPERATION,
         "unknown interface or operation",
         "`Standard` has the operations create, configure, start, stop and delete. `Configure` has those of relationships. Other\n\
@@ -158,7 +158,7 @@ pub(super) const PAGES: &[Page] = &[
         nodes!("    server:\n      type: tosca.nodes.Compute\n      interfaces: {Standard: {confgure: a.yaml}}\n"),
         nodes!("    server:\n      type: tosca.nodes.Compute\n      interfaces: {Standard: {configure: a.yaml}}\n"),
     ),
-    page(
+    Page::new(
         codes::ARTIFACT,
         "artifact of an unknown type",
         "Nothing defines the type of the artifact. Roles and collections of Ansible are found by their types, so a misspelt one\n\
@@ -172,7 +172,7 @@ pub(super) const PAGES: &[Page] = &[
              server:\n      type: tosca.nodes.indigo.Compute\n      artifacts: {r: {file: a.b, type: tosca.artifacts.AnsibleGalaxy.role}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::POLICY,
         "policy for nothing",
         "`targets` of a policy are nodes and groups of the document.",
@@ -185,7 +185,7 @@ pub(super) const PAGES: &[Page] = &[
              tosca.policies.Placement, targets: [server]}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::SCALING,
         "number of instances out of bounds",
         "`default_instances` lies between `min_instances` and `max_instances`, which are given with it.",
@@ -197,7 +197,7 @@ pub(super) const PAGES: &[Page] = &[
              default_instances: 3}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::SUBSTITUTION,
         "substitution mapping",
         "`substitution_mappings` has a `node_type`. It is checked, and has no effect.",

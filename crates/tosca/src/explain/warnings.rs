@@ -1,18 +1,18 @@
 //! Pages of warnings.
 
-use super::{nodes, page, tosca};
+use super::{nodes, tosca};
 use crate::codes;
 use im_radl::Page;
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::DUPLICATE_KEY,
         "written twice",
         "A mapping has two members of one name. The last one counts, and the others are as if they were not there.",
         tosca!("description: one\ndescription: two\n"),
         tosca!("description: two\n"),
     ),
-    page(
+    Page::new(
         codes::RELAXED,
         "accepted, though not everywhere",
         "The original service refuses this. Write it otherwise if the document is for both.",
@@ -24,7 +24,7 @@ pub(super) const PAGES: &[Page] = &[
              tosca.nodes.Compute}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::DROPPED,
         "link without effect",
         "The link between two nodes has no effect: its relationship is none that the type of the node declares for any of its\n\
@@ -38,7 +38,7 @@ pub(super) const PAGES: &[Page] = &[
              tosca.relationships.DependsOn}\n    other: {type: tosca.nodes.Compute}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::UNIT_CASE,
         "unit in another letter case",
         "It is understood, but should be written as the standard does.",
@@ -49,7 +49,7 @@ pub(super) const PAGES: &[Page] = &[
             "    server:\n      type: tosca.nodes.Compute\n      capabilities: {host: {properties: {mem_size: 4 GB}}}\n"
         ),
     ),
-    page(
+    Page::new(
         codes::SUSPICIOUS,
         "surely not what was meant",
         "It is allowed, but part of it has no meaning.",

@@ -1,11 +1,11 @@
 //! Pages of YAML.
 
-use super::{nodes, page, tosca};
+use super::{nodes, tosca};
 use crate::codes;
 use im_radl::Page;
 
 pub(super) const PAGES: &[Page] = &[
-    page(
+    Page::new(
         codes::SYNTAX,
         "not YAML",
         "The text cannot be read as YAML. Often a value holds a colon followed by a space, a template such as `{{ x }}` stands\n\
@@ -13,7 +13,7 @@ pub(super) const PAGES: &[Page] = &[
         tosca!("description: what: this is\n"),
         tosca!("description: 'what: this is'\n"),
     ),
-    page(
+    Page::new(
         codes::TAG,
         "unknown tag",
         "A word that begins with `!` before a value is a tag, and only those of YAML itself are known: `!!str`, `!!int`. If\n\
@@ -21,7 +21,7 @@ pub(super) const PAGES: &[Page] = &[
         tosca!("description: !Ref x\n"),
         tosca!("description: '!Ref x'\n"),
     ),
-    page(
+    Page::new(
         codes::LIMIT,
         "larger than allowed",
         "Documents, their nesting, what their aliases repeat, their imports and their nodes are bounded, so that none costs the\n\
@@ -31,14 +31,14 @@ pub(super) const PAGES: &[Page] = &[
         ),
         tosca!("dsl_definitions: [[[]]]\n"),
     ),
-    page(
+    Page::new(
         codes::SCALAR,
         "value that cannot be read",
         "Without quotes the text looks like a date, a time or a number, but is none. Put it between quotes if it is text.",
         tosca!("metadata:\n  creation_date: 2020-13-45\n"),
         tosca!("metadata:\n  creation_date: '2020-13-45'\n"),
     ),
-    page(
+    Page::new(
         codes::VERSION,
         "version of the language",
         "`tosca_definitions_version` says which version of TOSCA the document is in. There are `tosca_simple_yaml_1_0`, `_1_2`\n\
@@ -46,14 +46,14 @@ pub(super) const PAGES: &[Page] = &[
         "tosca_definitions_version: tosca_2_0\n",
         tosca!(""),
     ),
-    page(
+    Page::new(
         codes::FIELD,
         "unknown field",
         "Nothing of this kind has a field of this name. It may be misspelt, or be indented too little or too much.",
         nodes!("    server:\n      type: tosca.nodes.Compute\n      capabilitys: {}\n"),
         nodes!("    server:\n      type: tosca.nodes.Compute\n      capabilities: {}\n"),
     ),
-    page(
+    Page::new(
         codes::SHAPE,
         "wrong kind of value",
         "Here stands a list, a mapping or a text where another of them must stand. Items of a list begin with `- `, members of a\n\

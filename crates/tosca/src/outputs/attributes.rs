@@ -186,11 +186,12 @@ impl<'a> LiveAttributes<'a> {
             let ip = ip.ok_or_else(|| format!("the machine of `{}` has no address yet", node.name))?;
             return Ok(Value::text(format!("http://{ip}")));
         }
+        let first = self.group(query).into_iter().next();
+        let first = first.ok_or_else(|| format!("function `{}` is not there yet", node.name))?;
         let access = self
-            .group(query)
-            .first()
-            .and_then(|member| self.live.function(member.at))
-            .ok_or_else(|| format!("function `{}` is not there yet", node.name))?;
+            .live
+            .function(first.at)
+            .ok_or_else(|| format!("the cloud of function `{}` does not tell how it is called", node.name))?;
         let FunctionAccess { endpoint, user, token } = access;
         if query.name == "endpoint" {
             return endpoint

@@ -69,7 +69,7 @@ pub trait Live {
     fn vms(&self) -> &[LiveVm];
     /// The contextualization log of a machine, by its place in [`Live::vms`].
     fn log(&self, vm: usize) -> Option<String>;
-    /// How the function that a machine stands for is called.
+    /// How the function that a machine stands for is called; none where its cloud does not tell.
     fn function(&self, vm: usize) -> Option<FunctionAccess>;
 }
 

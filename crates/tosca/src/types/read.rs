@@ -41,6 +41,39 @@ fn members<'a>(node: &'a Node, what: &str, findings: &mut Vec<Diagnostic>) -> Op
     }
 }
 
+/// What has names, each with its place: the members of a mapping, or of mappings in a list.
+fn named_entries<'a>(node: &'a Node, what: &str, findings: &mut Vec<Diagnostic>) -> Vec<(Arc<str>, Place, &'a Node)> {
+    let of = |map: &'a Mapping| {
+        map.entries()
+            .map(|(name, entry)| (Arc::clone(name), entry.key_at, &entry.value))
+    };
+    let mut wrong = |what: String, node: &Node| {
+        let message = format!("{what}, and this is {}", node.value.kind());
+        findings.push(Diagnostic::error(codes::SHAPE, message).at(node.at.span));
+    };
+    match &node.value {
+        Value::Map(map) => of(map).collect(),
+        Value::Null => Vec::new(),
+        Value::Seq(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                match &item.value {
+                    Value::Map(map) => all.extend(of(map)),
+                    _ => wrong(format!("each of `{what}` must be a name with a value"), item),
+                }
+            }
+            all
+        }
+        _ => {
+            wrong(
+                format!("`{what}` must be a list of names with values, or a mapping"),
+                node,
+            );
+            Vec::new()
+        }
+    }
+}
+
 fn fields(kind: TypeKind) -> &'static [&'static str] {
     match kind {
         TypeKind::Node => &[
@@ -375,27 +408,7 @@ fn requirements(map: &Mapping, findings: &mut Vec<Diagnostic>) -> Vec<Requiremen
         return made;
     };
     // The INDIGO files have some as a mapping.
-    let entries: Vec<(Arc<str>, Place, &Node)> = match &node.value {
-        Value::Seq(items) => items
-            .iter()
-            .filter_map(|item| item.as_map())
-            .flat_map(|map| {
-                map.entries()
-                    .map(|(name, entry)| (Arc::clone(name), entry.key_at, &entry.value))
-            })
-            .collect(),
-        Value::Map(map) => map
-            .entries()
-            .map(|(name, entry)| (Arc::clone(name), entry.key_at, &entry.value))
-            .collect(),
-        Value::Null => Vec::new(),
-        other => {
-            let message = format!("`requirements` must be a list, and this is {}", other.kind());
-            findings.push(Diagnostic::error(codes::SHAPE, message).at(node.at.span));
-            Vec::new()
-        }
-    };
-    for (name, at, value) in entries {
+    for (name, at, value) in named_entries(node, "requirements", findings) {
         let mut definition = RequirementDefinition {
             name,
             capability: None,
@@ -553,27 +566,7 @@ fn read_operation(name: &str, node: &Node, at: Place, findings: &mut Vec<Diagnos
 /// Artifacts by name: a file, or a mapping with one.
 pub(crate) fn read_artifacts(node: &Node, findings: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>, Artifact> {
     let mut made = IndexMap::new();
-    let entries: Vec<(Arc<str>, Place, &Node)> = match &node.value {
-        Value::Map(map) => map
-            .entries()
-            .map(|(name, entry)| (Arc::clone(name), entry.key_at, &entry.value))
-            .collect(),
-        Value::Seq(items) => items
-            .iter()
-            .filter_map(Node::as_map)
-            .flat_map(|map| {
-                map.entries()
-                    .map(|(name, entry)| (Arc::clone(name), entry.key_at, &entry.value))
-            })
-            .collect(),
-        Value::Null => Vec::new(),
-        other => {
-            let message = format!("`artifacts` must be a mapping, and this is {}", other.kind());
-            findings.push(Diagnostic::error(codes::SHAPE, message).at(node.at.span));
-            Vec::new()
-        }
-    };
-    for (name, at, value) in entries {
+    for (name, at, value) in named_entries(node, "artifacts", findings) {
         if let Some(artifact) = read_artifact(&name, value, at, findings) {
             made.insert(name, artifact);
         }

@@ -21,7 +21,8 @@ use std::sync::Arc;
 pub(super) enum Standing {
     /// A property of a node or a relationship: anything can become text.
     Property,
-    /// A property of a capability: scalars can become text, `{equal: x}` stays.
+    /// A property of a capability: scalars can become text, `{equal: x}` stays, and so do versions and sizes as they
+    /// are written.
     Capability,
     /// Within a list, a map or a data type: text is text.
     Inside,
@@ -88,6 +89,8 @@ impl Of<'_> {
                 None => return self.wrong(node, "true or false", found),
             },
             ("version", value) => match version(value) {
+                // `version: 12` of an operating system is no `12.0`.
+                Some(_) if self.standing == Standing::Capability => Value::text(python_text(value)),
                 Some(text) => Value::Str(text),
                 None => return self.wrong(node, "a version such as 22.04 or 1.2.3", found),
             },
@@ -153,7 +156,12 @@ impl Of<'_> {
             let message = format!("what follows `{quantity}` in {} means nothing", self.what);
             found.push((Diagnostic::warning(codes::SUSPICIOUS, message), node.at));
         }
-        Some(Node::text(quantity.to_string(), node.at))
+        let text = if self.standing == Standing::Capability {
+            text
+        } else {
+            quantity.to_string()
+        };
+        Some(Node::text(text, node.at))
     }
 
     fn list(&self, items: &[Node], found: &mut Vec<Found>) -> Option<Vec<Node>> {

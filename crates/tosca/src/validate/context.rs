@@ -2,6 +2,7 @@
 
 use crate::{
     FileId, Limits, Mapping, Node, Place, Sources, Value, codes,
+    load::METADATA,
     types::{Flat, TypeKind, TypeLibrary, unknown_field},
 };
 use im_radl::{Diagnostic, Sink, nearest};
@@ -83,10 +84,20 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Refuses keys that are not known.
+    /// Refuses keys that are not known. Where `metadata` is, a piece of that word is taken for it, as the original does.
     pub(super) fn fields(&self, map: &Mapping, what: &str, known: &[&str]) {
+        let metadata = known.contains(&METADATA);
         for (key, entry) in map.entries() {
-            if !known.contains(&&**key) {
+            if known.contains(&&**key) {
+                continue;
+            }
+            if metadata && METADATA.contains(&**key) {
+                self.warning(
+                    codes::RELAXED,
+                    format!("`{key}` is taken for `{METADATA}`"),
+                    entry.key_at,
+                );
+            } else {
                 self.push(unknown_field(key, entry.key_at, what, known), entry.key_at);
             }
         }

@@ -3,7 +3,6 @@
 use super::{
     coerce::Standing,
     context::{Context, What, suggest},
-    is_metadata,
     nodes::with_defaults,
     one_key_list,
     properties::{Missing, Owner, given, required},
@@ -11,7 +10,7 @@ use super::{
 use crate::{
     Mapping, Node, Place, Value, codes,
     template::{Group, Policy},
-    types::{TypeKind, unknown_field},
+    types::TypeKind,
 };
 use im_radl::Diagnostic;
 use indexmap::IndexMap;
@@ -34,11 +33,7 @@ pub(super) fn groups(cx: &Context<'_>, section: &Mapping, nodes: &Mapping) -> In
         let Some(map) = cx.members(&entry.value, &what) else {
             continue;
         };
-        for (key, field) in map.entries() {
-            if !FIELDS.contains(&&**key) && !is_metadata(cx, key, field.key_at) {
-                cx.push(unknown_field(key, field.key_at, "a group", FIELDS), field.key_at);
-            }
-        }
+        cx.fields(map, "a group", FIELDS);
         let Some(type_node) = map.get("type") else {
             cx.error(codes::REQUIRED, format!("{what} has no `type`"), entry.key_at);
             continue;
@@ -103,11 +98,7 @@ pub(super) fn policies(cx: &Context<'_>, node: Option<&Node>, nodes: &Mapping, g
         let Some(map) = cx.members(&entry.value, &what) else {
             continue;
         };
-        for (key, field) in map.entries() {
-            if !FIELDS.contains(&&**key) && !is_metadata(cx, key, field.key_at) {
-                cx.push(unknown_field(key, field.key_at, "a policy", FIELDS), field.key_at);
-            }
-        }
+        cx.fields(map, "a policy", FIELDS);
         let Some(type_node) = map.get("type") else {
             cx.error(codes::REQUIRED, format!("{what} has no `type`"), entry.key_at);
             continue;

@@ -111,21 +111,6 @@ pub(crate) fn validate(document: &Document<'_>, sources: &Sources, limits: &Limi
     (template, sink)
 }
 
-/// Whether a field is `metadata` or, as the original takes it, a piece of that word.
-fn is_metadata(cx: &Context<'_>, key: &str, at: Place) -> bool {
-    if key == crate::load::METADATA {
-        return true;
-    }
-    if crate::load::METADATA.contains(key) {
-        cx.push(
-            Diagnostic::warning(codes::RELAXED, format!("`{key}` is taken for `metadata`")),
-            at,
-        );
-        return true;
-    }
-    false
-}
-
 /// One-key mappings of a list, each as its name and value. What is none is refused.
 fn one_key_list<'n>(cx: &Context<'_>, node: &'n Node, what: &str) -> Vec<(&'n Arc<str>, &'n crate::Entry)> {
     let mut all = Vec::new();

@@ -3,16 +3,13 @@
 use super::{
     coerce::{Standing, integer},
     context::{Context, What, suggest},
-    is_metadata,
     properties::{Missing, Owner, default_of, given, required},
 };
 use crate::{
     Entry, Mapping, Node, Value, codes,
     functions::is_function,
     template::{Artifact, Capability, NodeTemplate, Values},
-    types::{
-        Definitions, Flat, INTERFACE_FIELDS, Interfaces, TypeKind, read_artifacts, read_interfaces, unknown_field,
-    },
+    types::{Definitions, Flat, INTERFACE_FIELDS, Interfaces, TypeKind, read_artifacts, read_interfaces},
 };
 use im_radl::Diagnostic;
 use indexmap::IndexMap;
@@ -61,11 +58,7 @@ fn node(cx: &Context<'_>, name: &Arc<str>, entry: &Entry) -> Option<NodeTemplate
         cx.error(codes::SHAPE, message, entry.value.at);
         return None;
     };
-    for (key, field) in map.entries() {
-        if !FIELDS.contains(&&**key) && !is_metadata(cx, key, field.key_at) {
-            cx.push(unknown_field(key, field.key_at, "a node", FIELDS), field.key_at);
-        }
-    }
+    cx.fields(map, "a node", FIELDS);
     let Some(type_node) = map.get("type") else {
         cx.error(
             codes::REQUIRED,

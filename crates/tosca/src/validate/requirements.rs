@@ -3,7 +3,6 @@
 use super::{
     coerce::Standing,
     context::{Context, What, suggest},
-    is_metadata,
     nodes::with_defaults,
     one_key_list,
     properties::{Missing, Owner, given, required},
@@ -11,7 +10,7 @@ use super::{
 use crate::{
     Entry, Mapping, Node, Place, Value, codes,
     template::{NodeTemplate, Relationship, RelationshipTemplate, Requirement, Values},
-    types::{Flat, Interfaces, TypeKind, read_interfaces, unknown_field},
+    types::{Flat, Interfaces, TypeKind, read_interfaces},
 };
 use im_radl::Diagnostic;
 use indexmap::IndexMap;
@@ -45,14 +44,7 @@ pub(super) fn templates(cx: &Context<'_>, section: &Mapping) -> IndexMap<Arc<str
         let Some(map) = cx.members(&entry.value, &what) else {
             continue;
         };
-        for (key, field) in map.entries() {
-            if !FIELDS.contains(&&**key) && !is_metadata(cx, key, field.key_at) {
-                cx.push(
-                    unknown_field(key, field.key_at, "a relationship template", FIELDS),
-                    field.key_at,
-                );
-            }
-        }
+        cx.fields(map, "a relationship template", FIELDS);
         let Some(type_node) = map.get("type") else {
             cx.error(codes::REQUIRED, format!("{what} has no `type`"), entry.key_at);
             continue;

@@ -30,6 +30,7 @@ pub(crate) struct Case {
     pub(crate) files: Files,
     pub(crate) inputs: Inputs,
     pub(crate) container_ids: BTreeMap<String, String>,
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// A value that is drawn, always the same.
@@ -69,6 +70,7 @@ impl Case {
             files,
             inputs,
             container_ids,
+            warnings: loaded.diagnostics,
         })
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct Ending<'a> {
 /// `im create`.
 pub(crate) async fn create(client: &Client, args: &DocumentArgs, detach: bool) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let document = to_send(args, Scope::Whole, ui)?;
+    let document = to_send(args, Scope::Whole, ui).await?;
     let answer = client
         .change(Change {
             method: Method::POST,
@@ -96,7 +96,7 @@ pub(crate) async fn add(
     detach: bool,
 ) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let document = to_send(args, Scope::Part, ui)?;
+    let document = to_send(args, Scope::Part, ui).await?;
     let id = api::resolve(client, typed).await?;
     let mut query = context(configure);
     query.push(("diagnostics", "yes".to_owned()));
@@ -113,12 +113,29 @@ pub(crate) async fn add(
     };
     let answer = answer.map_err(|e| document.explain(e, ui))?;
     document.note_answer(&answer.text, ui);
-    let vms = api::added(&answer.text);
-    ui.note(match vms.as_slice() {
-        [] => "no machines were added; the definitions are kept".to_owned(),
-        vms => format!("added {}: {}", count(vms.len(), "machine"), numbers(vms)),
-    });
+    ui.note(changed(&api::added(&answer.text)));
     after(client, &id, answer, configure, detach, "add machines").await
+}
+
+/// What came, what went, what stays.
+fn changed(vms: &api::AddedVms) -> String {
+    let some = |what: &str, vms: &[u32]| format!("{what} {}: {}", count(vms.len(), "machine"), numbers(vms));
+    let mut parts = Vec::new();
+    if !vms.added.is_empty() {
+        parts.push(some("added", &vms.added));
+    }
+    let Some(besides) = &vms.besides else {
+        let nothing = || "no machines were added; the definitions are kept".to_owned();
+        return parts.pop().unwrap_or_else(nothing);
+    };
+    if !besides.removed.is_empty() {
+        parts.push(some("removed", &besides.removed));
+    }
+    if parts.is_empty() {
+        parts.push("no machines were added or removed".to_owned());
+    }
+    parts.push(format!("{} kept", count(besides.kept, "machine")));
+    parts.join("; ")
 }
 
 /// `im remove`.
@@ -220,7 +237,7 @@ pub(crate) async fn power(client: &Client, args: &PowerArgs, word: &str, done: &
 /// `im alter`.
 pub(crate) async fn alter(client: &Client, typed: &str, vm: u32, args: &DocumentArgs) -> Result<Exit, CliError> {
     let ui = client.ui();
-    let document = to_send(args, Scope::Part, ui)?;
+    let document = to_send(args, Scope::Part, ui).await?;
     let id = api::resolve(client, typed).await?;
     let json = ui.format == Format::Json;
     let change = Change {

@@ -1,9 +1,11 @@
-//! `im check`: is a document right? `im explain`: what does a finding mean? Contacts nothing.
+//! `im check`: is a document right, and does what it becomes make sense? `im explain`: what does a finding mean?
+//! Contact nothing.
 
 use crate::cli::{
     args::Language,
-    document::{Scope, Source, json, sum},
+    document::{Scope, Source, Unchecked, json, sum},
     error::{CliError, Exit},
+    tosca::unread_note,
     ui::{Format, Tone, Ui},
 };
 use im_radl::Limits;
@@ -12,7 +14,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 /// Checks documents: 0 if all are accepted, 1 if one is refused, 2 if one cannot be read.
-pub(crate) fn check(
+pub(crate) async fn check(
     files: &[PathBuf],
     format: Option<Language>,
     most: usize,
@@ -27,16 +29,8 @@ pub(crate) fn check(
     };
     for file in files {
         let source = Source::read(file, format)?;
-        let checked = source.check(Scope::Whole, &limits, mirrors).map_err(|wanted| {
-            let message = format!(
-                "`{}` imports files that are not built in, and nothing is fetched here: {}",
-                source.name,
-                wanted.join(", ")
-            );
-            CliError::usage(message).hint(
-                "the service fetches them when the document is sent; `--map URL_PREFIX=FOLDER` reads them from a folder",
-            )
-        })?;
+        let checked = source.check(Scope::Whole, &limits, mirrors, ui).await;
+        let checked = checked.map_err(|why| unchecked(&source, why))?;
         if !checked.accepted {
             exit = Exit::Failed;
         }
@@ -45,6 +39,7 @@ pub(crate) fn check(
                 "file": source.name,
                 "accepted": checked.accepted,
                 "diagnostics": json(&checked.diagnostics),
+                "unread": checked.unread,
             })),
             Format::Text => {
                 if !checked.diagnostics.is_empty() {
@@ -59,6 +54,9 @@ pub(crate) fn check(
                 let sum = sum(&checked.diagnostics);
                 let sum = if sum.is_empty() { sum } else { format!(": {sum}") };
                 ui.line(format!("{}: {verdict}{sum}", source.name))?;
+                if let Some(unread) = unread_note(&checked.unread) {
+                    ui.note(format!("{}: {unread}", source.name));
+                }
             }
         }
     }
@@ -66,6 +64,22 @@ pub(crate) fn check(
         ui.json(&results)?;
     }
     Ok(exit)
+}
+
+fn unchecked(source: &Source, why: Unchecked) -> CliError {
+    match why {
+        Unchecked::Elsewhere(wanted) => {
+            let message = format!(
+                "`{}` imports files that are not built in, and nothing is fetched here: {}",
+                source.name,
+                wanted.join(", ")
+            );
+            CliError::usage(message).hint(
+                "the service fetches them when the document is sent; `--map URL_PREFIX=FOLDER` reads them from a folder",
+            )
+        }
+        Unchecked::Error(error) => error,
+    }
 }
 
 /// Explains a code, or lists them all.

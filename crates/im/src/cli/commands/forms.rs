@@ -45,7 +45,7 @@ pub(crate) async fn convert(file: &Path, to: Option<Form>, mirrors: Mirrors, ui:
         Language::Radl => Form::Json,
         Language::Json | Language::Tosca => Form::Radl,
     };
-    let document = radl(&source, &Fetching::online(mirrors), ui).await?;
+    let document = radl(&source, Fetching::online(mirrors), ui).await?;
     match to.unwrap_or(other) {
         Form::Json => ui.json(&im_radl::to_json(&document))?,
         Form::Radl => {
@@ -58,7 +58,7 @@ pub(crate) async fn convert(file: &Path, to: Option<Form>, mirrors: Mirrors, ui:
 }
 
 /// The document as RADL. Warnings are shown.
-pub(crate) async fn radl(source: &Source, fetching: &Fetching, ui: Ui) -> Result<Document, CliError> {
+pub(crate) async fn radl(source: &Source, fetching: Fetching, ui: Ui) -> Result<Document, CliError> {
     let parsed = match source.language {
         Language::Radl => im_radl::parse_text(&source.text),
         Language::Json => im_radl::parse_json(&source.text),

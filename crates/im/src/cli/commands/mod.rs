@@ -30,7 +30,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
             format,
             most,
             maps,
-        } => check::check(&files, format, most, &maps.mirrors(), *ui),
+        } => check::check(&files, format, most, &maps.mirrors(), *ui).await,
         Command::Explain { code } => check::explain(code.as_deref(), *ui),
         Command::Fmt { files, check } => forms::format(&files, check, *ui),
         Command::Convert { file, to, maps } => forms::convert(&file, to, maps.mirrors(), *ui).await,
@@ -59,7 +59,7 @@ pub(crate) async fn run(command: Command, decided: &Decided) -> Result<Exit, Cli
         } => {
             let document = file.map(|file| DocumentArgs { file, format, no_check });
             let checked = match &document {
-                Some(document) => Some(to_send(document, Scope::Part, ui)?),
+                Some(document) => Some(to_send(document, Scope::Part, ui).await?),
                 None => None,
             };
             change::reconfigure(&client()?, &id, checked.as_ref(), &vms, detach.detach).await

@@ -27,7 +27,7 @@ pub(crate) async fn plan(args: &PlanArgs, settings: &Settings, ui: Ui) -> Result
     } else {
         Fetching::online(mirrors)
     };
-    let document = forms::radl(&source, &fetching, ui).await?;
+    let document = forms::radl(&source, fetching, ui).await?;
     let mistakes: Vec<_> = im_radl::check(&document)
         .into_iter()
         .filter(im_radl::Diagnostic::is_error)
@@ -47,7 +47,7 @@ pub(crate) async fn plan(args: &PlanArgs, settings: &Settings, ui: Ui) -> Result
 
 async fn against(args: &PlanArgs, typed: &str, settings: &Settings, ui: Ui) -> Result<Exit, CliError> {
     let client = Client::new(settings, ui)?;
-    let body = to_send(&args.document, Scope::Part, &ui)?;
+    let body = to_send(&args.document, Scope::Part, &ui).await?;
     let id = api::resolve(&client, typed).await?;
     let answer = client
         .change(Change {
