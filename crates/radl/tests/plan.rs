@@ -107,7 +107,7 @@ fn nothing_at_all() {
     let empty = Plan::of(&Document::default()).unwrap();
     assert_eq!(
         empty.to_string(),
-        "0 machines, 0 networks, 0 recipes in 0 steps\n\nNothing is configured\n"
+        "0 machines, 0 networks, no recipes\n\nNothing is configured\n"
     );
     assert!(empty.to_svg().ends_with("</svg>\n"));
     assert!(empty.to_dot().ends_with("}\n"));
@@ -147,4 +147,24 @@ fn what_a_document_changes() {
     assert!(none.is_empty() && none.reconfigure);
     assert!(none.machines.iter().all(|m| m.what == What::Kept));
     assert_eq!(none.to_string(), "nothing changes\n");
+}
+
+#[test]
+fn ports_are_told_as_people_say_them() {
+    for (outports, told) in [
+        ("22/tcp", "22/tcp"),
+        ("22/tcp-22/tcp", "22/tcp"),
+        ("8080-80", "8080->80/tcp"),
+        ("0/tcp-80/tcp", "any->80/tcp"),
+        ("1000:1010/udp", "1000-1010/udp"),
+        ("0.0.0.0/0-443/tcp-443/tcp", "443/tcp"),
+        ("10.0.0.0/8-80/tcp-8080/tcp", "80->8080/tcp from 10.0.0.0/8"),
+        ("nonsense", "nonsense"),
+    ] {
+        let text = format!("network n (outbound = 'yes' and outports = '{outports}')");
+        let document = im_radl::parse(&text).document;
+        let table = Plan::of(&document).unwrap().to_string();
+        let row = table.lines().find(|line| line.trim_start().starts_with("n ")).unwrap();
+        assert!(row.ends_with(&format!("public  {told}")), "{outports}: {row}");
+    }
 }

@@ -266,21 +266,18 @@ fn a_service_without_events_is_asked_for_the_state() {
 
 #[test]
 fn an_update_tells_what_came_went_and_stays() {
-    let server = Server::start();
-    infrastructure(&server, "configured");
-    let user = User::of(&server);
-    let uris = |vms: &[u32]| -> Vec<_> {
-        let uri = |vm: &u32| json!({"uri": format!("{}/infrastructures/{ID}/vms/{vm}", server.url)});
-        vms.iter().map(uri).collect()
-    };
     let mut told = Vec::new();
     for (added, removed) in [(&[][..], &[1, 2][..]), (&[3, 4], &[1]), (&[3], &[]), (&[], &[])] {
-        let body = json!({"uri-list": uris(added), "diagnostics": [], "removed": removed, "kept": 2}).to_string();
+        let server = Server::start();
+        infrastructure(&server, "configured");
+        let uri = |vm: &u32| json!({"uri": format!("{}/infrastructures/{ID}/vms/{vm}", server.url)});
+        let uris: Vec<_> = added.iter().map(uri).collect();
+        let body = json!({"uri-list": uris, "diagnostics": [], "removed": removed, "kept": 2}).to_string();
         server.on(
             &format!("POST /infrastructures/{ID}?diagnostics=yes"),
             Reply::Full(200, "application/json", body, Some(OP)),
         );
-        told.push(user.run(&["add", "--detach", "5c8f", "d.radl"]));
+        told.push(User::of(&server).run(&["add", "--detach", "5c8f", "d.radl"]));
     }
     assert_snapshot!(timeless(&told.join("\n")));
 }

@@ -37,7 +37,7 @@ impl Plan {
         for network in &self.networks {
             let kind = if network.public { "public" } else { "private" };
             let mut text = vec![network.id.clone(), kind.to_owned()];
-            text.extend(network.open.iter().cloned());
+            text.extend(network.open_for_people());
             let colour = if network.public { "#cfe8ff" } else { "#e8e8e8" };
             let id = quoted(&format!("network {}", network.id));
             let text = label(&text);
@@ -54,8 +54,11 @@ impl Plan {
             let _ = writeln!(out, "  {id} [shape = box{style}, label = {}];", label(&text));
             for interface in &machines.interfaces {
                 let to = quoted(&format!("network {}", interface.network));
-                let text = label(&interface.names);
-                let _ = writeln!(out, "  {to} -- {id} [label = {text}];");
+                let text = match interface.names[..] {
+                    [] => String::new(),
+                    _ => format!(" [label = {}]", label(&interface.names)),
+                };
+                let _ = writeln!(out, "  {to} -- {id}{text};");
             }
         }
         let mut before: Option<String> = None;

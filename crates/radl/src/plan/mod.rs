@@ -11,7 +11,7 @@ mod table;
 
 pub use change::{Difference, FeatureChange, MachineChange, PartChange, RunningVm, What, difference};
 
-use crate::{ContextPlan, Diagnostic, Document, Number, Op, System};
+use crate::{ContextPlan, Diagnostic, Document, Number, Op, System, outports};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -375,6 +375,48 @@ fn bytes(size: i64) -> String {
     format!("{size} B")
 }
 
+/// A number for people: whole ones without a point.
+fn amount(number: Number) -> String {
+    match number {
+        Number::Int(int) => int.to_string(),
+        Number::Float(float) => float.to_string(),
+    }
+}
+
+impl PlannedNetwork {
+    /// What is open, for people: `80/tcp`, `80->8080/tcp`, `1000-1010/udp from 10.0.0.0/8`. What is no port is as written.
+    fn open_for_people(&self) -> Vec<String> {
+        self.open
+            .iter()
+            .flat_map(|entry| match outports::parse_outports(entry) {
+                Ok(ports) => ports.iter().map(port_text).collect(),
+                Err(_) => vec![entry.clone()],
+            })
+            .collect()
+    }
+}
+
+fn port_text(port: &outports::OutPort) -> String {
+    let side = |ports: outports::PortRange| match (ports.first, ports.last) {
+        // As Kubernetes is asked to choose one.
+        (0, 0) => "any".to_owned(),
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    };
+    let (remote, local) = (side(port.remote), side(port.local));
+    let way = if remote == local {
+        remote
+    } else {
+        format!("{remote}->{local}")
+    };
+    let from = if port.is_open() {
+        String::new()
+    } else {
+        format!(" from {}", port.cidr)
+    };
+    format!("{way}/{}{from}", port.protocol)
+}
+
 /// `1 machine`, `2 machines`.
 fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -386,7 +428,7 @@ fn lines(machines: &Machines) -> Vec<String> {
     let mut lines = Vec::new();
     let mut size: Vec<String> = Vec::new();
     if let Some(cpus) = machines.cpus {
-        size.push(format!("{cpus} CPU"));
+        size.push(format!("{} CPU", amount(cpus)));
     }
     if let Some(memory) = machines.memory {
         size.push(bytes(memory));
@@ -403,11 +445,18 @@ fn lines(machines: &Machines) -> Vec<String> {
     if let Some(image) = machines.images.first() {
         lines.push(image.clone());
     }
+    if let Some(size) = machines.boot_disk {
+        lines.push(format!("boot {}", bytes(size)));
+    }
     for disk in &machines.disks {
         lines.push(disk_text(disk));
     }
-    if let Some(cloud) = &machines.cloud {
-        lines.push(format!("at {cloud}"));
+    let cloud = machines.cloud.as_ref().map(|cloud| format!("at {cloud}"));
+    let zone = machines.zone.as_ref().map(|zone| format!("zone {zone}"));
+    let spot = machines.spot.then(|| "spot".to_owned());
+    let place: Vec<String> = cloud.into_iter().chain(zone).chain(spot).collect();
+    if !place.is_empty() {
+        lines.push(place.join(", "));
     }
     lines
 }

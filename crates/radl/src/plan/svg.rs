@@ -142,7 +142,7 @@ impl Plan {
                 let class = if network.public { "public" } else { "network" };
                 let kind = if network.public { "public" } else { "private" };
                 let mut text = vec![format!("{} ({kind})", network.id)];
-                text.extend(network.open.iter().cloned());
+                text.extend(network.open_for_people());
                 Drawn::new(class, text)
             })
             .collect();

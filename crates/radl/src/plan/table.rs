@@ -1,6 +1,6 @@
 //! A plan as tables of plain text.
 
-use super::{CloudShare, Difference, Machines, Plan, What, bytes, count, disk_text};
+use super::{CloudShare, Difference, Machines, Plan, What, amount, bytes, count, disk_text};
 use std::fmt::{self, Display, Formatter};
 
 /// Rows of cells, the first of which is the head.
@@ -72,7 +72,7 @@ fn machines_row(machines: &Machines) -> [String; 10] {
     [
         machines.system.clone(),
         machines.count.to_string(),
-        number(machines.cpus),
+        machines.cpus.map(amount).unwrap_or_default(),
         machines.memory.map(bytes).unwrap_or_default(),
         number(machines.gpus),
         machines.instance_type.clone().unwrap_or_default(),
@@ -125,14 +125,16 @@ impl Display for Plan {
             write!(f, "{name}: ")?;
         }
         let recipes = self.steps.iter().map(|step| step.items.len()).sum();
-        writeln!(
+        write!(
             f,
-            "{}, {}, {} in {}",
+            "{}, {}, ",
             count(self.machine_count(), "machine"),
             count(self.networks.len(), "network"),
-            count(recipes, "recipe"),
-            count(self.steps.len(), "step"),
         )?;
+        match recipes {
+            0 => writeln!(f, "no recipes")?,
+            _ => writeln!(f, "{} in {}", count(recipes, "recipe"), count(self.steps.len(), "step"))?,
+        }
         if !self.machines.is_empty() {
             let mut table = Table::new([
                 "SYSTEM", "COUNT", "CPU", "MEMORY", "GPU", "TYPE", "DISKS", "NETWORKS", "IMAGE", "CLOUD",
@@ -149,7 +151,7 @@ impl Display for Plan {
                 table.row([
                     network.id.clone(),
                     kind.to_owned(),
-                    network.open.join(" "),
+                    network.open_for_people().join(", "),
                     network.cidr.clone().unwrap_or_default(),
                     at.to_owned(),
                     network.systems.join(", "),

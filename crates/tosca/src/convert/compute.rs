@@ -24,7 +24,7 @@ pub(super) fn system(cx: &Cx<'_>, node: &NodeTemplate) -> System {
             continue;
         };
         for (property, value) in &found.properties {
-            if let Some(value) = cx.value(node, value) {
+            if let Some(value) = cx.value(node, value).filter(|value| !value.is_null()) {
                 set_property(cx, &mut features, capability, property, &value);
                 features.place(value.at.origin());
             }
@@ -51,7 +51,7 @@ fn tags(cx: &Cx<'_>, node: &NodeTemplate) -> Option<String> {
     };
     let pairs: Vec<String> = map
         .iter()
-        .map(|(key, value)| format!("{key}={}", text(value)))
+        .map(|(key, value)| format!("{key}={}", filled(Some(value.clone())).unwrap_or_default()))
         .collect();
     (!pairs.is_empty()).then(|| pairs.join(","))
 }

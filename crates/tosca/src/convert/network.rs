@@ -175,7 +175,7 @@ impl Asked {
 /// Texts of a list; one text counts as a list of one.
 fn list(node: &Node) -> Vec<String> {
     match &node.value {
-        Value::Seq(items) => items.iter().map(text).collect(),
+        Value::Seq(items) => items.iter().filter(|item| !item.is_null()).map(text).collect(),
         Value::Null => Vec::new(),
         _ => vec![text(node)],
     }

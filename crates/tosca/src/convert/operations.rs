@@ -286,11 +286,17 @@ fn plays(cx: &Cx<'_>, url: &str, text: &str, used: &Used<'_>) -> Option<Vec<Mapp
 fn implementation(cx: &Cx<'_>, used: &Used<'_>) -> Option<String> {
     let node = used.implementation;
     let part = |name: &str| filled(node.get(name).cloned());
-    // An inline artifact, or the form with `primary`.
-    if let Some(file) = part("file").or_else(|| part("primary")) {
+    // An inline artifact.
+    if let Some(file) = part("file") {
         return cx.url(&file, part("repository").as_deref(), node.at);
     }
-    let name = node.as_str()?;
+    // A name, alone or as `primary`.
+    let primary = node.get("primary").unwrap_or(node);
+    if primary.as_map().is_some() {
+        let inner = |name: &str| filled(primary.get(name).cloned());
+        return cx.url(&inner("file")?, inner("repository").as_deref(), primary.at);
+    }
+    let name = primary.as_str()?;
     match used.node.artifacts.get(name) {
         Some(artifact) => {
             let file = filled(cx.value(used.node, &artifact.file))?;

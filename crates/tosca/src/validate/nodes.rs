@@ -10,10 +10,11 @@ use crate::{
     functions::is_function,
     template::{Artifact, Capability, NodeTemplate, Values},
     types::{Definitions, Flat, INTERFACE_FIELDS, Interfaces, TypeKind, read_artifacts, read_interfaces},
+    yaml::python_text,
 };
 use im_radl::Diagnostic;
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 const FIELDS: &[&str] = &[
     "type",
@@ -226,8 +227,27 @@ fn capability_values(cx: &Context<'_>, owner: &Owner<'_>, definitions: &Definiti
     }
     required(cx, owner, definitions, written);
     written
-        .map(|written| given(cx, owner, definitions, written))
+        .map(|written| given(cx, owner, definitions, &with_ids_as_text(written)))
         .unwrap_or_default()
+}
+
+/// Machines to remove are named by their numbers, often without quotes.
+fn with_ids_as_text(written: &Mapping) -> Cow<'_, Mapping> {
+    const LIST: &str = "removal_list";
+    let has_number = |node: &Node| {
+        node.as_seq()
+            .is_some_and(|items| items.iter().any(|item| item.as_int().is_some()))
+    };
+    if !written.get(LIST).is_some_and(has_number) {
+        return Cow::Borrowed(written);
+    }
+    let mut written = written.clone();
+    if let Some(Value::Seq(items)) = written.get_mut(LIST).map(|node| &mut node.value) {
+        for item in items.iter_mut().filter(|item| item.as_int().is_some()) {
+            item.value = Value::text(python_text(&item.value));
+        }
+    }
+    Cow::Owned(written)
 }
 
 /// The number of instances at the start lies between the least and the most.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod applications;
+mod contract;
 mod documents;
 mod mutations;
 mod outputs;

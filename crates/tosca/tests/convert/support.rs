@@ -59,7 +59,12 @@ impl Case {
                 );
             }
         };
-        let errors: Vec<String> = loaded.diagnostics.iter().filter(|d| d.is_error()).map(told).collect();
+        let errors: Vec<String> = loaded
+            .diagnostics
+            .iter()
+            .filter(|d| d.is_error())
+            .map(told_with_hint)
+            .collect();
         let Some(template) = loaded.template else {
             return Err(errors.join("\n"));
         };
@@ -93,6 +98,16 @@ impl Case {
             }
         }
     }
+}
+
+/// A finding with what to do about it.
+pub(crate) fn told_with_hint(found: &Diagnostic) -> String {
+    let hint = found
+        .hint
+        .as_deref()
+        .map(|hint| format!(" [{hint}]"))
+        .unwrap_or_default();
+    format!("{}{hint}", told(found))
 }
 
 pub(crate) fn told(found: &Diagnostic) -> String {

@@ -44,6 +44,7 @@ fn counts_and_updates() {
         // The oldest go first.
         ("count: 1", INDIGO, Some(&three[..]), 0, vec!["6", "7"]),
         ("count: 1, removal_list: ['5']", INDIGO, Some(&three[..]), 0, vec!["5"]),
+        ("count: 1, removal_list: [5]", INDIGO, Some(&three[..]), 0, vec!["5"]),
         (
             "count: 2, removal_list: ['5', '6']",
             INDIGO,
