@@ -72,6 +72,27 @@ pub struct Infrastructure {
     pub extra: BTreeMap<String, Value>,
 }
 
+impl Infrastructure {
+    /// One that was asked for just now: it has no VMs, and nothing has been done for it.
+    pub fn new(id: InfraId, owners: Credentials, radl: Arc<str>, created: Millis) -> Self {
+        Self {
+            id,
+            owners,
+            radl,
+            tosca: None,
+            private_networks: BTreeMap::new(),
+            context: ContextRun::default(),
+            configured: Configured::Unfinished,
+            failed: false,
+            deleting: false,
+            deleted: false,
+            next_vm: 0,
+            created,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
 /// Row of a VM.
 ///
 /// Its RADL is stored as what it shares with its siblings (`base`, a blob: networks and concrete system) and what is

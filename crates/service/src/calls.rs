@@ -11,13 +11,10 @@ use crate::{
 };
 use im_auth::Caller;
 use im_cloud::Draw as _;
-use im_model::{
-    Configured, ContextRun, InfraId, Infrastructure, OpKind, OpState, Operation, OperationId, Power, StepEventKind,
-    VmId,
-};
+use im_model::{InfraId, Infrastructure, OpKind, OpState, Operation, OperationId, Power, StepEventKind, VmId};
 use im_radl::{Diagnostic, Document};
 use im_store::{InfraState, OperationFilter, Write};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What the caller of an operation learns of its end.
@@ -158,21 +155,7 @@ impl Service {
         // The bit of addresses that no network card has.
         node[0] |= 1;
         let id = InfraId::from(Uuid::now_v1(&node).to_string());
-        let mut infrastructure = Infrastructure {
-            id: id.clone(),
-            owners: caller.owners(),
-            radl: radl.clone(),
-            tosca: None,
-            private_networks: BTreeMap::new(),
-            context: ContextRun::default(),
-            configured: Configured::Unfinished,
-            failed: false,
-            deleting: false,
-            deleted: false,
-            next_vm: 0,
-            created: now(),
-            extra: BTreeMap::new(),
-        };
+        let mut infrastructure = Infrastructure::new(id.clone(), caller.owners(), radl.clone(), now());
         if let Some(tosca) = &tosca {
             tosca.keep(&mut infrastructure);
         }

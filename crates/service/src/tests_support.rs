@@ -1,8 +1,8 @@
 //! Rows for tests.
 
 use im_model::{
-    Account, BlobId, CloudRef, Configured, ContextRun, Credentials, Frozen, InfraId, Infrastructure, Key, KeyParts,
-    OperationId, Resource, ResourceKind, ResourceState, StepId, Unit, Vm, VmId, VmState,
+    Account, BlobId, CloudRef, Configured, Credentials, Frozen, InfraId, Infrastructure, Key, KeyParts, OperationId,
+    Resource, ResourceKind, ResourceState, StepId, Unit, Vm, VmId, VmState,
 };
 use im_store::InfraState;
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,21 +21,12 @@ fn cloud() -> Arc<CloudRef> {
 
 pub(crate) fn infrastructure() -> InfraState {
     InfraState {
-        infra: Arc::new(Infrastructure {
-            id: InfraId::from("infra"),
-            owners: Credentials::default(),
-            radl: "".into(),
-            tosca: None,
-            private_networks: BTreeMap::new(),
-            context: ContextRun::default(),
-            configured: Configured::Unfinished,
-            failed: false,
-            deleting: false,
-            deleted: false,
-            next_vm: 0,
-            created: 0,
-            extra: BTreeMap::new(),
-        }),
+        infra: Arc::new(Infrastructure::new(
+            InfraId::from("infra"),
+            Credentials::default(),
+            "".into(),
+            0,
+        )),
         vms: BTreeMap::new(),
         resources: BTreeMap::new(),
         seq: 0,

@@ -198,37 +198,14 @@ fn cloud() -> CloudRef {
 }
 
 fn operation(id: &str) -> Operation {
-    Operation {
-        id: OperationId::from(format!("op-{id}")),
-        infra: InfraId::from(id),
-        kind: OpKind::Create,
-        plan_format: 1,
-        request: Arc::new(json!({ "radl": "system node ()".repeat(20) })),
-        resolved: None,
-        plan: None,
-        state: OpState::Pending,
-        cancel: None,
-        error: None,
-        created: 0,
-    }
+    let id = InfraId::from(id);
+    let request = Arc::new(json!({ "radl": "system node ()".repeat(20) }));
+    Operation::pending(OperationId::from(format!("op-{id}")), id, OpKind::Create, request, 0)
 }
 
 fn infrastructure(id: &str) -> Infrastructure {
-    Infrastructure {
-        id: InfraId::from(id),
-        owners: Credentials::default(),
-        radl: "system node ()".repeat(20).into(),
-        tosca: None,
-        private_networks: BTreeMap::new(),
-        context: im_model::ContextRun::default(),
-        configured: Configured::Unfinished,
-        failed: false,
-        deleting: false,
-        deleted: false,
-        next_vm: 0,
-        created: 0,
-        extra: BTreeMap::new(),
-    }
+    let radl = "system node ()".repeat(20);
+    Infrastructure::new(InfraId::from(id), Credentials::default(), radl.into(), 0)
 }
 
 fn vm(n: u32, state: VmState, cloud: &Arc<CloudRef>) -> Vm {

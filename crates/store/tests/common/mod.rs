@@ -2,9 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs, clippy::missing_panics_doc)] // each test uses some of it
 
 use im_model::{
-    Account, AuthLine, BlobId, CloudRef, Configured, ContextRun, Credentials, Frozen, InfraId, Infrastructure,
-    InstanceId, Key, OpKind, OpState, Operation, OperationId, Resource, ResourceKind, ResourceState, StepId, Unit, Vm,
-    VmId, VmState,
+    Account, AuthLine, BlobId, CloudRef, Configured, Credentials, Frozen, InfraId, Infrastructure, InstanceId, Key,
+    OpKind, OpState, Operation, OperationId, Resource, ResourceKind, ResourceState, StepId, Unit, Vm, VmId, VmState,
 };
 use im_store::{Claim, Fence, SqliteStore, Store, Submission, Write};
 use serde_json::json;
@@ -26,46 +25,21 @@ pub(crate) fn other() -> InstanceId {
 }
 
 pub(crate) fn infrastructure(id: &str, user: &str, secret: &str) -> Infrastructure {
-    Infrastructure {
-        id: InfraId::from(id),
-        owners: Credentials {
-            lines: vec![AuthLine::new([
-                ("type", "InfrastructureManager"),
-                ("username", user),
-                ("password", secret),
-            ])],
-        },
-        radl: "network net ()".into(),
-        tosca: None,
-        private_networks: BTreeMap::new(),
-        context: ContextRun {
-            private_key: format!("private {secret}").into(),
-            ..ContextRun::default()
-        },
-        configured: Configured::Unfinished,
-        failed: false,
-        deleting: false,
-        deleted: false,
-        next_vm: 0,
-        created: 1,
-        extra: BTreeMap::new(),
-    }
+    let owners = Credentials {
+        lines: vec![AuthLine::new([
+            ("type", "InfrastructureManager"),
+            ("username", user),
+            ("password", secret),
+        ])],
+    };
+    let mut row = Infrastructure::new(InfraId::from(id), owners, "network net ()".into(), 1);
+    row.context.private_key = format!("private {secret}").into();
+    row
 }
 
 pub(crate) fn operation(id: &str, infra: &str, kind: OpKind) -> Operation {
-    Operation {
-        id: OperationId::from(id),
-        infra: InfraId::from(infra),
-        kind,
-        plan_format: 1,
-        request: Arc::new(json!({ "kind": kind.as_str() })),
-        resolved: None,
-        plan: None,
-        state: OpState::Pending,
-        cancel: None,
-        error: None,
-        created: 5,
-    }
+    let request = Arc::new(json!({ "kind": kind.as_str() }));
+    Operation::pending(OperationId::from(id), InfraId::from(infra), kind, request, 5)
 }
 
 pub(crate) fn cloud() -> CloudRef {

@@ -5,8 +5,8 @@ use crate::{crash::Life, simcloud::SimCloud};
 use async_trait::async_trait;
 use im_cloud::{Cx, ErrorKind};
 use im_model::{
-    Account, Action, AuthLine, BlobId, CloudRef, Configured, Deployment, OpKind, OpState, Operation, OperationId,
-    PLAN_FORMAT, Plan, Power, Resource, ResourceKind, ResourceState, Step, StepId, Unit, Vm, VmId, VmState,
+    Account, Action, AuthLine, BlobId, CloudRef, Configured, Deployment, OpKind, OpState, Operation, OperationId, Plan,
+    Power, Resource, ResourceKind, ResourceState, Step, StepId, Unit, Vm, VmId, VmState,
 };
 use im_ops::{Change, Job, Planned, Reach, RunCall, StepError, UnitOutcome, Workflow};
 use im_radl::System;
@@ -441,19 +441,13 @@ impl Workflow for SimFlow {
                 }
                 let mut writes = vec![Write::Infrastructure(Arc::new(infra))];
                 if ending.state == OpState::Done && (launches || operation.kind == OpKind::Remove) {
-                    writes.push(Write::NewOperation(Arc::new(Operation {
-                        id: OperationId::from(format!("{}-configure", operation.id)),
-                        infra: operation.infra.clone(),
-                        kind: OpKind::Configure,
-                        plan_format: PLAN_FORMAT,
-                        request: Arc::clone(&operation.request),
-                        resolved: None,
-                        plan: None,
-                        state: OpState::Pending,
-                        cancel: None,
-                        error: None,
-                        created: operation.created,
-                    })));
+                    writes.push(Write::NewOperation(Arc::new(Operation::pending(
+                        OperationId::from(format!("{}-configure", operation.id)),
+                        operation.infra.clone(),
+                        OpKind::Configure,
+                        Arc::clone(&operation.request),
+                        operation.created,
+                    ))));
                 }
                 writes
             }

@@ -10,10 +10,7 @@ use crate::{
     safeguard::Safeguard,
     simcloud::{SimCloud, SimCloudOptions},
 };
-use im_model::{
-    ContextRun, Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, PLAN_FORMAT,
-    Wish,
-};
+use im_model::{Credentials, InfraId, Infrastructure, InstanceId, OpKind, OpState, Operation, OperationId, Wish};
 use im_ops::{Engine, EngineOptions};
 use im_store::{OperationFilter, Store, StoreError, StoreResult, Submission};
 use serde_json::{Value, json};
@@ -398,35 +395,10 @@ impl World {
 }
 
 fn operation(id: &str, infra: &str, kind: OpKind, ask: &Ask) -> Operation {
-    Operation {
-        id: OperationId::from(id),
-        infra: InfraId::from(infra),
-        kind,
-        plan_format: PLAN_FORMAT,
-        request: Arc::new(serde_json::to_value(ask).unwrap_or_default()),
-        resolved: None,
-        plan: None,
-        state: OpState::Pending,
-        cancel: None,
-        error: None,
-        created: 0,
-    }
+    let request = Arc::new(serde_json::to_value(ask).unwrap_or_default());
+    Operation::pending(OperationId::from(id), InfraId::from(infra), kind, request, 0)
 }
 
 fn infrastructure(id: &str) -> Infrastructure {
-    Infrastructure {
-        id: InfraId::from(id),
-        owners: Credentials::default(),
-        radl: "".into(),
-        tosca: None,
-        private_networks: BTreeMap::new(),
-        context: ContextRun::default(),
-        configured: im_model::Configured::Unfinished,
-        failed: false,
-        deleting: false,
-        deleted: false,
-        next_vm: 0,
-        created: 0,
-        extra: BTreeMap::new(),
-    }
+    Infrastructure::new(InfraId::from(id), Credentials::default(), "".into(), 0)
 }
