@@ -205,7 +205,7 @@ keys! {
     Im "REMOTE_CONF_DIR" remote_conf_dir: String = text("/var/tmp/.im"), Shared Works,
         "Folder on the master for what configuration needs.";
     Im "MAX_CONTEXTUALIZATION_TIME" max_contextualization_time: u64 = 7200, Shared Works,
-        "Seconds that configuration may take where the document says nothing.";
+        "Seconds that configuration may take where the document says nothing, all that it waits for included.";
     Im "PLAYBOOK_RETRIES" playbook_retries: u32 = 1, Shared Works,
         "Attempts at each step of configuration.";
     Im "ANSIBLE_INSTALL_TIMEOUT" ansible_install_timeout: u64 = 500, Shared Works,

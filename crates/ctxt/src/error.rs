@@ -47,6 +47,14 @@ pub enum SshError {
         /// The limit.
         after: Duration,
     },
+    /// Waiting for a log-in is over.
+    #[error("no log-in over SSH within {} s; at last: {last}", .after.as_secs_f32())]
+    Waited {
+        /// How long it was waited for.
+        after: Duration,
+        /// What the last attempt came to.
+        last: Box<SshError>,
+    },
 }
 
 impl SshError {
@@ -55,7 +63,8 @@ impl SshError {
         match self {
             Self::Net(NetError::Forbidden { .. } | NetError::InvalidHost { .. })
             | Self::NoAddress
-            | Self::BadKey { .. } => false,
+            | Self::BadKey { .. }
+            | Self::Waited { .. } => false,
             // Right after its boot a VM may not have got its keys yet: the caller counts these.
             Self::Net(_) | Self::Refused { .. } | Self::Broken { .. } | Self::TimedOut { .. } => true,
         }

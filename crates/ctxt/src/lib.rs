@@ -11,7 +11,7 @@
 //!    sequence number on, and connects again when the connection is lost.
 //!
 //! Recipes run on the master only, never on the host of the service. Nothing here stores anything, knows a cloud, or
-//! opens a socket except through [`im_cloud::net::Guard`]. Secrets travel in files of mode 0600 and on standard input,
+//! opens a socket: a [`Dial`] does, which is [`im_cloud::net::Guard`]. Secrets travel in files of mode 0600 and on standard input,
 //! never in arguments.
 
 mod bundle;
@@ -31,5 +31,5 @@ pub use keys::{KeyPair, generate_key, generate_password};
 pub use master::{Ansible, Changed, Follow, Master, Started};
 pub use node::{DnsName, Interface, Login, Node, NodeParts};
 pub use plan::{Contextualization, DISABLED, DISABLED_VM, choose_master, contextualization};
-pub use spec::{CtxtOptions, InstallMethod, RunSpec};
-pub use ssh::{Access, Output, Ssh};
+pub use spec::{CtxtOptions, InstallMethod, RunSpec, max_time};
+pub use ssh::{Access, Dial, Output, Ssh, Wire};

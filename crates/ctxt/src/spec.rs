@@ -92,16 +92,7 @@ impl RunSpec {
 
     /// The longest the run may take, from its beginning.
     pub fn max_time(&self) -> Duration {
-        let said = self
-            .document
-            .contextualize
-            .as_ref()
-            .map_or(0.0, |c| c.max_time.as_f64());
-        if said >= 1.0 {
-            Duration::try_from_secs_f64(said).unwrap_or(self.options.max_time)
-        } else {
-            self.options.max_time
-        }
+        max_time(&self.document, &self.options)
     }
 
     /// The version of the community package `ansible` that is wanted, if one is named anywhere.
@@ -115,6 +106,16 @@ impl RunSpec {
     /// The node of this id.
     pub fn node(&self, id: VmId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == id)
+    }
+}
+
+/// The longest a contextualization of this document may take, from its beginning.
+pub fn max_time(document: &Document, options: &CtxtOptions) -> Duration {
+    let said = document.contextualize.as_ref().map_or(0.0, |c| c.max_time.as_f64());
+    if said >= 1.0 {
+        Duration::try_from_secs_f64(said).unwrap_or(options.max_time)
+    } else {
+        options.max_time
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 use im_auth::Caller;
 use im_model::{InfraId, OpKind, OpState, Operation, OperationId, Unit, Wish};
 use im_ops::{OperationRows, StepStanding};
-use im_store::{InfraState, OperationFilter};
+use im_store::{Heeded, InfraState, OperationFilter};
 use std::{sync::Arc, time::Duration};
 
 /// How long a cloud may take to say whose credentials these are.
@@ -117,7 +117,7 @@ impl Service {
             if row.state == OpState::Undone && steer != Steer::Retry {
                 return Ok(self.details(rows, &state));
             }
-            return Err(ServiceError::Conflict(ended(row)));
+            return Err(ServiceError::Conflict(ended(row, steer)));
         }
         let wish = match steer {
             Steer::Abandon => Wish::Abandon,
@@ -144,7 +144,11 @@ impl Service {
             }
         };
         let wished = self.engine.wish(id, wish).await.map_err(|e| database(&e))?;
-        wished.ok_or(ServiceError::NoOperation)?;
+        let wished = wished.ok_or(ServiceError::NoOperation)?;
+        if steer == Steer::Retry && wished.heeded == Heeded::Nothing && wished.operation.state.is_final() {
+            // It ended between the look and the wish.
+            return Err(ServiceError::Conflict(ended(&wished.operation, steer)));
+        }
         if reply == Reply::WhenDone {
             self.engine.wait(id).await.map_err(|e| database(&e))?;
         }
@@ -254,11 +258,12 @@ impl Service {
 }
 
 /// Why nothing can be done about an operation any more, and what to do instead.
-fn ended(row: &Operation) -> String {
+fn ended(row: &Operation, steer: Steer) -> String {
     let word = row.state.as_str();
-    let instead = match row.kind {
-        OpKind::Configure => "reconfigure the infrastructure",
-        OpKind::Destroy if row.state == OpState::Done => "nothing is left to be done",
+    let instead = match (row.state, steer) {
+        (OpState::Done, Steer::Retry) => "nothing is left to be done",
+        (OpState::Done, _) => "what it did stays",
+        _ if row.kind == OpKind::Configure => "reconfigure the infrastructure",
         _ => "make the call again",
     };
     format!("The operation has ended ({word}): {instead}.")

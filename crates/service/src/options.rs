@@ -2,7 +2,7 @@
 
 use crate::{Housekeeping, ServiceError, ServiceResult, tosca::ToscaOptions};
 use im_auth::Policy;
-use im_ctxt::CtxtOptions;
+use im_ctxt::{CtxtOptions, Dial};
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 use thiserror::Error;
 
@@ -166,6 +166,8 @@ pub struct ServiceOptions {
     pub ctxt: CtxtOptions,
     /// TOSCA documents.
     pub tosca: ToscaOptions,
+    /// How machines are reached over SSH, if not through the guard. Tests have machines in memory.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 impl Default for ServiceOptions {
@@ -190,6 +192,7 @@ impl Default for ServiceOptions {
             url: String::new(),
             ctxt: CtxtOptions::default(),
             tosca: ToscaOptions::default(),
+            dial: None,
         }
     }
 }

@@ -95,7 +95,12 @@ async fn a_retry_brings_credentials_and_may_be_repeated() {
     assert!(matches!(again, ServiceError::Conflict(_)), "{again}");
     assert_eq!(
         again.to_string(),
-        "The operation has ended (done): make the call again."
+        "The operation has ended (done): nothing is left to be done."
+    );
+    let taken_back = service.steer(&caller(), &id, Steer::Cancel, Reply::WhenDone).await;
+    assert_eq!(
+        taken_back.unwrap_err().to_string(),
+        "The operation has ended (done): what it did stays."
     );
     let list = service.operations(&caller(), &infra).await.unwrap();
     assert!(

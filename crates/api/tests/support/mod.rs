@@ -492,7 +492,7 @@ impl Manager for Fake {
                     .to_owned(),
             }),
             "op-ended" => Err(ServiceError::Conflict(
-                "The operation has ended (done): make the call again.".to_owned(),
+                "The operation has ended (done): what it did stays.".to_owned(),
             )),
             _ => details(id),
         }

@@ -8,11 +8,10 @@ mod prepare;
 pub use follow::Follow;
 pub(crate) use prepare::collections_dir;
 
-use crate::{Access, Bundle, CredentialInUse, CtxtError, CtxtOptions, Output, Ssh, SshError, keys::read_private};
-use im_cloud::net::Guard;
+use crate::{Access, Bundle, CredentialInUse, CtxtError, CtxtOptions, Dial, Output, Ssh, SshError, keys::read_private};
 use im_model::{InfraId, Secret};
 use serde_json::json;
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 /// Becoming root and changing credentials, for all scripts.
@@ -56,7 +55,7 @@ pub struct Changed {
 /// A connection to the master VM.
 #[derive(Debug)]
 pub struct Master {
-    guard: Guard,
+    dial: Arc<dyn Dial>,
     access: Access,
     dir: String,
     options: CtxtOptions,
@@ -66,14 +65,14 @@ pub struct Master {
 impl Master {
     /// Waits until the master lets us in, for `wait_master` at most.
     pub async fn connect(
-        guard: &Guard,
+        dial: &Arc<dyn Dial>,
         infra: &InfraId,
         access: Access,
         options: &CtxtOptions,
     ) -> Result<Self, SshError> {
-        let ssh = Ssh::wait(guard, &access, options.wait_master).await?;
+        let ssh = Ssh::wait(&**dial, &access, options.wait_master).await?;
         Ok(Self {
-            guard: guard.clone(),
+            dial: Arc::clone(dial),
             access,
             dir: crate::spec::dir(options, infra),
             options: options.clone(),
@@ -228,7 +227,7 @@ impl Master {
     /// Connects again, if the connection is gone.
     async fn connected(&mut self) -> Result<(), SshError> {
         if self.ssh.is_closed() {
-            self.ssh = Ssh::wait(&self.guard, &self.access, self.options.wait_master).await?;
+            self.ssh = Ssh::wait(&*self.dial, &self.access, self.options.wait_master).await?;
         }
         Ok(())
     }

@@ -1,16 +1,17 @@
 //! SSH to a machine of an infrastructure: connect, log in, run commands.
 //!
-//! Every socket comes from the guard. Host keys are not checked: nobody knows them beforehand, and the contract accepts
+//! Every connection comes from a [`Dial`], which is the guard. Host keys are not checked: nobody knows them beforehand, and the contract accepts
 //! every one.
 
+mod dial;
 mod exec;
 
+pub use dial::{Dial, Wire};
 pub use exec::Output;
 pub(crate) use exec::{Exec, Piece};
 
 use crate::{CredentialInUse, Login, SshError, keys::read_private};
 use futures::{StreamExt, stream::FuturesUnordered};
-use im_cloud::net::{Guard, Purpose};
 use im_model::Secret;
 use russh::{
     client::{self, AuthResult, Handle},
@@ -21,7 +22,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 /// How long connecting and agreeing on keys may take at one address.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -83,20 +84,22 @@ fn config() -> Arc<client::Config> {
 
 impl Ssh {
     /// Connects once: every address, each credential.
-    pub async fn connect(guard: &Guard, access: &Access) -> Result<Self, SshError> {
-        let (address, handle) = first_to_answer(guard, &access.addresses).await?;
+    pub async fn connect(dial: &dyn Dial, access: &Access) -> Result<Self, SshError> {
+        let (address, handle) = first_to_answer(dial, &access.addresses).await?;
         let host = SocketAddr::from(address).to_string();
         log_in(handle, host, address, access).await
     }
 
     /// Connects, again and again until the time is over: a machine that boots refuses connections at first. An address
-    /// or a key that will never do ends the waiting, as does a machine that keeps refusing every credential.
-    pub async fn wait(guard: &Guard, access: &Access, within: Duration) -> Result<Self, SshError> {
+    /// or a key that will never do ends the waiting, as does a machine that keeps refusing every credential. Never takes
+    /// longer than `within`, and gives up no earlier: then the error is [`SshError::Waited`].
+    pub async fn wait(dial: &dyn Dial, access: &Access, within: Duration) -> Result<Self, SshError> {
         let deadline = Instant::now() + within;
         let mut pause = Duration::from_millis(50);
         let mut refusals = 0;
-        loop {
-            let error = match Self::connect(guard, access).await {
+        let mut last = None;
+        while let Ok(answer) = timeout_at(deadline, Self::connect(dial, access)).await {
+            let error = match answer {
                 Ok(ssh) => return Ok(ssh),
                 Err(error) => error,
             };
@@ -104,12 +107,26 @@ impl Ssh {
                 refusals += 1;
                 pause = REFUSED;
             }
-            if !error.is_temporary() || refusals >= REFUSALS || Instant::now() + pause >= deadline {
+            if !error.is_temporary() || refusals >= REFUSALS {
                 return Err(error);
             }
-            sleep(pause).await;
+            last = Some(error);
+            let next = Instant::now() + pause;
+            sleep_until(next.min(deadline)).await;
+            if next >= deadline {
+                break;
+            }
             pause = (pause * 2).min(SLOWEST);
         }
+        let host = access.addresses.first().map(|a| SocketAddr::from(*a).to_string());
+        let unanswered = || SshError::TimedOut {
+            host: host.unwrap_or_default(),
+            after: within,
+        };
+        Err(SshError::Waited {
+            after: within,
+            last: Box::new(last.unwrap_or_else(unanswered)),
+        })
     }
 
     /// The credential that was accepted.
@@ -147,13 +164,13 @@ fn broken(host: &str, error: &russh::Error) -> SshError {
 /// The first of the addresses that speaks SSH. An address that is slow gets company, not replaced: the order is a
 /// preference, and it costs no time where the first one is dead.
 async fn first_to_answer(
-    guard: &Guard,
+    dial: &dyn Dial,
     addresses: &[(IpAddr, u16)],
 ) -> Result<((IpAddr, u16), Handle<AcceptAnyKey>), SshError> {
     let mut waiting = addresses.iter().copied();
     let mut running = FuturesUnordered::new();
     let mut worst: Option<SshError> = None;
-    running.extend(waiting.next().map(|a| greet(guard, a)));
+    running.extend(waiting.next().map(|a| greet(dial, a)));
     if running.is_empty() {
         return Err(SshError::NoAddress);
     }
@@ -166,22 +183,22 @@ async fn first_to_answer(
                     if worst.as_ref().is_none_or(|w| !w.is_temporary()) {
                         worst = Some(error);
                     }
-                    running.extend(waiting.next().map(|a| greet(guard, a)));
+                    running.extend(waiting.next().map(|a| greet(dial, a)));
                 }
                 None => return Err(worst.unwrap_or(SshError::NoAddress)),
             },
             () = sleep(HEAD_START), if waiting.len() > 0 => {
-                running.extend(waiting.next().map(|a| greet(guard, a)));
+                running.extend(waiting.next().map(|a| greet(dial, a)));
             }
         }
     }
 }
 
-async fn greet(guard: &Guard, address: (IpAddr, u16)) -> ((IpAddr, u16), Result<Handle<AcceptAnyKey>, SshError>) {
+async fn greet(dial: &dyn Dial, address: (IpAddr, u16)) -> ((IpAddr, u16), Result<Handle<AcceptAnyKey>, SshError>) {
     let host = SocketAddr::from(address).to_string();
     let connected = timeout(CONNECT, async {
         let (ip, port) = address;
-        let stream = guard.connect_tcp(&ip.to_string(), port, Purpose::Node).await?;
+        let stream = dial.dial(ip, port).await?;
         client::connect_stream(config(), stream, AcceptAnyKey)
             .await
             .map_err(|e| broken(&host, &e))

@@ -5,8 +5,8 @@
 
 use im_cloud::net::{AllowedHosts, Guard};
 use im_ctxt::{
-    Access, CtxtOptions, EventKind, Follow, KeyPair, Login, Master, Node, NodeParts, RunSpec, RunnerEvent, bundle,
-    generate_key,
+    Access, CtxtOptions, Dial, EventKind, Follow, KeyPair, Login, Master, Node, NodeParts, RunSpec, RunnerEvent,
+    bundle, generate_key,
 };
 use im_model::{InfraId, LogScope, Secret, VmId};
 use im_radl::{Document, Feature, System};
@@ -16,6 +16,10 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) fn guard() -> Guard {
     Guard::new(AllowedHosts::none())
+}
+
+pub(crate) fn dial() -> Arc<dyn Dial> {
+    Arc::new(guard())
 }
 
 pub(crate) fn key() -> KeyPair {
@@ -74,7 +78,7 @@ pub(crate) fn spec(nodes: &Nodes, infra: &str, document: Document, key: &KeyPair
 /// Everything up to a running runner.
 pub(crate) async fn launch(spec: &RunSpec) -> Master {
     let node = spec.node(spec.master).unwrap();
-    let mut master = Master::connect(&guard(), &spec.infra, node.access(Some(&spec.key)), &spec.options)
+    let mut master = Master::connect(&dial(), &spec.infra, node.access(Some(&spec.key)), &spec.options)
         .await
         .unwrap();
     master.change_credentials().await.unwrap();

@@ -318,6 +318,9 @@ pub(crate) fn refusal(status: StatusCode, operation: Option<String>, body: &str,
         403 if !text.contains("disabled") => Some("it belongs to somebody else; `im list` shows yours"),
         404 if text.contains("infrastructure") => Some("`im list` shows your infrastructures"),
         404 if text.contains("VM") => Some("`im state ID` shows the machines"),
+        409 if text.contains("operation has ended") => {
+            Some("`im operations show OP` tells how; `im operations list ID` shows what is under way")
+        }
         409 => Some("machines are being added; try again when that is done, `im wait ID` tells when"),
         413 | 431 => Some("the document or the credentials are larger than the service takes"),
         501 => Some("this service does not do that yet"),

@@ -87,7 +87,7 @@ fn operations_are_steered() {
             Reply::Full(
                 409,
                 "application/json",
-                json!({"message": "Error retrying operation: The operation has ended (done): make the call again.", "code": 409})
+                json!({"message": "Error retrying operation: The operation has ended (done): nothing is left to be done.", "code": 409})
                     .to_string(),
                 None,
             ),

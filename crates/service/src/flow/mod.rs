@@ -25,6 +25,7 @@ pub(crate) use needs::Needs;
 
 use async_trait::async_trait;
 use im_cloud::net::Guard;
+use im_ctxt::Dial;
 use im_model::{CloudRef, Deployment, OpKind};
 use im_ops::{Change, Job, Planned, Reach, RunCall, StepError, Workflow};
 use im_radl::Document;
@@ -39,22 +40,25 @@ pub struct Flow {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) documents: Arc<Documents>,
     pub(crate) deployment: Arc<Deployment>,
-    pub(crate) guard: Guard,
+    pub(crate) dial: Arc<dyn Dial>,
     pub(crate) masters: run::Masters,
+    pub(crate) ages: run::Ages,
 }
 
 impl Flow {
     /// The application over these connectors. `guard` opens the connections to nodes.
     pub fn new(connectors: Connectors, options: Arc<ServiceOptions>, store: Arc<dyn Store>, guard: Guard) -> Arc<Self> {
         let deployment = store.deployment();
+        let dial = options.dial.clone().unwrap_or_else(|| Arc::new(guard));
         Arc::new(Self {
             connectors,
             options,
             store,
             documents: Arc::default(),
             deployment,
-            guard,
+            dial,
             masters: run::Masters::default(),
+            ages: run::Ages::default(),
         })
     }
 
@@ -124,6 +128,10 @@ impl Workflow for Flow {
     }
 
     fn project(&self, job: &Job, state: &InfraState, change: Change<'_>) -> Vec<Write> {
+        let runs = matches!(job.operation.kind, OpKind::Configure | OpKind::Destroy);
+        if runs && matches!(change, Change::Ended(_)) {
+            self.forget_run(&job.operation.infra);
+        }
         match job.operation.kind {
             OpKind::Create | OpKind::Add => self.project_launch(job, state, change),
             OpKind::Remove => self.project_remove(job, state, change),

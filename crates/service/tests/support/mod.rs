@@ -436,7 +436,8 @@ pub(crate) async fn service_over(fake: &Arc<Fake>, store: Arc<dyn Store>) -> Arc
     service_on(fake, store, options(), engine_options()).await
 }
 
-async fn service_on(
+/// The same, with a database and options of the test's.
+pub(crate) async fn service_on(
     fake: &Arc<Fake>,
     store: Arc<dyn Store>,
     options: ServiceOptions,

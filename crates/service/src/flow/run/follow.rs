@@ -1,9 +1,9 @@
 //! The run itself: started under its number, followed event by event. How far it was followed is stored with what the
 //! events changed, so that whoever takes over goes on behind it.
 
-use super::{ctxt_failure, master::handed_on, say, store_failure};
+use super::{ctxt_failure, master::handed_on, store_failure};
 use crate::{flow::Flow, logs, materialize, states::Next};
-use im_ctxt::{CtxtError, EventKind, Follow, RunSpec, RunnerEvent, StepOutcome};
+use im_ctxt::{CtxtError, EventKind, Follow, RunnerEvent, StepOutcome};
 use im_model::{Configured, EventBody, Infrastructure, LogScope, Vm, VmId};
 use im_ops::{RunCall, StepError};
 use im_radl::System;
@@ -14,17 +14,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{sync::mpsc, time::timeout};
 
 /// Events that arrive within this time are written together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// At most that many.
 const MOST: usize = 500;
-/// The runner watches its own deadline; this much later nobody waits for it any more.
-const GRACE: Duration = Duration::from_secs(30);
 /// Where the infrastructure's row says how far a run was followed.
 const FOLLOWED: &str = "run";
 
@@ -39,15 +34,10 @@ impl Flow {
             .map_err(|e| ctxt_failure(&e))?;
         let state = call.sink.state().await.map_err(|e| store_failure(&e))?;
         let mut arriving = pumped(master.follow(spec.number, followed(&state.infra, spec.number)));
-        let left = spec.max_time().saturating_sub(spec.elapsed) + GRACE;
-        let deadline = Instant::now() + left;
         let systems: Arc<HashMap<VmId, Arc<System>>> =
             Arc::new(spec.nodes.iter().map(|n| (n.id, n.features.clone())).collect());
         loop {
-            let Ok(first) = timeout_at(deadline, arriving.recv()).await else {
-                return self.too_late(call, &spec).await;
-            };
-            let Some(first) = first else {
+            let Some(first) = arriving.recv().await else {
                 return Err(StepError::temporary("the runner ended without saying how"));
             };
             let first = first.map_err(|e| ctxt_failure(&e))?;
@@ -82,16 +72,6 @@ impl Flow {
                 return Err(ctxt_failure(&error));
             }
         }
-    }
-
-    async fn too_late(&self, call: &RunCall, spec: &RunSpec) -> Result<Value, StepError> {
-        const TOO_LATE: &str = "ERROR: Max contextualization time passed.";
-        if let Ok(mut master) = self.connected(spec).await
-            && let Err(error) = master.kill(spec.number).await
-        {
-            say(&*call.sink, &format!("The run could not be killed: {error}")).await?;
-        }
-        Err(StepError::failed(TOO_LATE))
     }
 }
 

@@ -33,14 +33,9 @@ impl Flow {
             .ok_or_else(|| StepError::failed("Error: the master VM is gone."))?;
         let key = self.remember_master(call, &state, chosen).await?;
         say(&*call.sink, "Wait master VM to have the SSH active.").await?;
-        let mut master = Master::connect(
-            &self.guard,
-            &state.infra.id,
-            node.access(Some(&key)),
-            &self.options.ctxt,
-        )
-        .await
-        .map_err(|e| ssh_failure(&e))?;
+        let mut master = Master::connect(&self.dial, &state.infra.id, node.access(Some(&key)), &self.options.ctxt)
+            .await
+            .map_err(|e| ssh_failure(&e))?;
         let im_ctxt::Changed {
             password,
             key: private_key,

@@ -1,14 +1,17 @@
 //! Steps that are no cloud resources: power, alter, and the five of contextualization. Each may be run twice.
 
+mod deadline;
 mod follow;
 mod machines;
 mod master;
 mod spec;
 
+pub(crate) use deadline::Ages;
 pub(crate) use spec::Masters;
 
 use super::{Flow, change, configure};
 use crate::{logs::header, request::Request};
+use futures::{FutureExt as _, future::BoxFuture};
 use im_ctxt::{CtxtError, SshError};
 use im_model::Unit;
 use im_ops::{RunCall, Sink, StepError};
@@ -60,17 +63,20 @@ impl Flow {
     }
 
     async fn handle(&self, call: &RunCall, request: &Request) -> Result<Value, StepError> {
-        match (call.name.as_str(), call.unit) {
-            (change::POWER, Unit::Vm(vm)) => self.power(call, request, vm).await,
-            (change::ALTER, Unit::Vm(vm)) => self.alter(call, request, vm).await,
-            (configure::WAIT_IPS, _) => self.wait_ips(call, request).await,
-            (configure::MASTER, _) => self.master(call).await,
-            (configure::ANSIBLE, _) => self.ansible(call).await,
-            (configure::PUSH, _) => self.push(call).await,
-            (configure::RUN, _) => self.follow_run(call).await,
-            (name, _) => Err(StepError::Stuck {
-                message: format!("this version has no step `{name}`"),
-            }),
-        }
+        let step: BoxFuture<'_, _> = match (call.name.as_str(), call.unit) {
+            (change::POWER, Unit::Vm(vm)) => return self.power(call, request, vm).await,
+            (change::ALTER, Unit::Vm(vm)) => return self.alter(call, request, vm).await,
+            (configure::WAIT_IPS, _) => self.wait_ips(call, request).boxed(),
+            (configure::MASTER, _) => self.master(call).boxed(),
+            (configure::ANSIBLE, _) => self.ansible(call).boxed(),
+            (configure::PUSH, _) => self.push(call).boxed(),
+            (configure::RUN, _) => self.follow_run(call).boxed(),
+            (name, _) => {
+                return Err(StepError::Stuck {
+                    message: format!("this version has no step `{name}`"),
+                });
+            }
+        };
+        self.in_time(call, step).await
     }
 }

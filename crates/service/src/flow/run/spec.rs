@@ -1,7 +1,7 @@
 //! From rows to what contextualization works with: nodes, the run, the connection to the master.
 
 use super::store_failure;
-use crate::{ServiceError, flow::Flow, logs::now, materialize};
+use crate::{ServiceError, flow::Flow, materialize};
 use im_auth::IM;
 use im_ctxt::{KeyPair, Master, Node, NodeParts, RunSpec};
 use im_model::{InfraId, Infrastructure, Secret, Vm, VmId};
@@ -12,7 +12,6 @@ use serde::Deserialize;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 /// Connections to masters between two steps of a run. A cache: a step that finds none connects.
@@ -122,7 +121,6 @@ impl Flow {
         let state = call.sink.state().await.map_err(|e| store_failure(&e))?;
         let infra = &state.infra;
         let missing = || StepError::temporary("the master has not been chosen yet");
-        let begun = call.job.operation.created;
         Ok(RunSpec {
             infra: infra.id.clone(),
             number: args.number,
@@ -132,7 +130,7 @@ impl Flow {
             key: key_of(infra).ok_or_else(missing)?,
             only: args.only,
             owner_auth: owner_auth(infra),
-            elapsed: Duration::from_millis(u64::try_from(now() - begun).unwrap_or(0)),
+            elapsed: self.ages.of(&infra.id, args.number, call.job.operation.created),
             options: self.options.ctxt.clone(),
         })
     }
@@ -146,7 +144,7 @@ impl Flow {
             .node(spec.master)
             .ok_or_else(|| StepError::failed("the master VM is gone"))?;
         Master::connect(
-            &self.guard,
+            &self.dial,
             &spec.infra,
             node.access(Some(&spec.key)),
             &self.options.ctxt,
