@@ -3,15 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // helpers outside the test functions fail the test, too
 
-use async_trait::async_trait;
+mod common;
+
+use common::{Names, class_of};
 use im_cloud::net::{
-    AddressClass, AllowedHosts, ClientIdentity, Guard, NetError, Purpose, Resolve, TlsOptions,
+    AddressClass, AllowedHosts, ClientIdentity, Guard, NetError, Purpose, TlsOptions,
     http::{Client, Limits, Method, Origin, Redirects, Request},
 };
 use im_model::Secret;
 use std::{
-    collections::BTreeMap,
-    io,
     net::{IpAddr, SocketAddr},
     process::Command,
     sync::{
@@ -25,53 +25,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A name server of the attacker's: each look-up takes the next answer, the last stays. Counts look-ups.
-#[derive(Clone, Default)]
-struct Names {
-    answers: Arc<Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Names {
-    fn with(self, name: &str, answers: &[&[&str]]) -> Self {
-        let answers = answers
-            .iter()
-            .map(|a| a.iter().map(|ip| ip.parse().unwrap()).collect())
-            .collect();
-        self.answers.lock().unwrap().insert(name.to_owned(), answers);
-        self
-    }
-}
-
-#[async_trait]
-impl Resolve for Names {
-    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut names = self.answers.lock().unwrap();
-        let answers = names
-            .get_mut(name)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such name"))?;
-        Ok(if answers.len() > 1 {
-            answers.remove(0)
-        } else {
-            answers[0].clone()
-        })
-    }
-}
-
 fn guard(allowed: &str, names: Names) -> Guard {
     Guard::with_resolver(AllowedHosts::parse(allowed).unwrap(), Box::new(names))
 }
 
 fn client(guard: Guard) -> Client {
     Client::new(guard, Purpose::Cloud, TlsOptions::default())
-}
-
-fn class_of(error: &NetError) -> AddressClass {
-    match error {
-        NetError::Forbidden { class, .. } => *class,
-        other => panic!("not refused by the policy: {other}"),
-    }
 }
 
 async fn head_of(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {

@@ -2,24 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside the test functions fail the test, too
 
-use async_trait::async_trait;
+mod common;
+
 use bytes::Bytes;
+use common::{Names, class_of};
 use http_body_util::Full;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use im_cloud::{
     ErrorKind, Outcome,
     net::{
-        AddressClass, AllowedHosts, Guard, NetError, Purpose, Resolve, Sent, TlsOptions,
+        AddressClass, AllowedHosts, Guard, NetError, Purpose, Sent, TlsOptions,
         http::{Client, Limits, Method, Origin, Redirects, Request},
     },
 };
 use im_model::Secret;
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
-    io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -27,43 +27,6 @@ use tokio::net::{TcpListener, UnixListener};
 
 fn guard(allowed: &str) -> Guard {
     Guard::new(AllowedHosts::parse(allowed).unwrap())
-}
-
-fn class_of(error: &NetError) -> AddressClass {
-    match error {
-        NetError::Forbidden { class, .. } => *class,
-        other => panic!("not refused by the policy: {other}"),
-    }
-}
-
-/// Names with scripted answers: each look-up takes the next one, the last stays.
-#[derive(Clone, Default)]
-struct Names(Arc<Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>>);
-
-impl Names {
-    fn with(self, name: &str, answers: &[&[&str]]) -> Self {
-        let answers = answers
-            .iter()
-            .map(|a| a.iter().map(|ip| ip.parse().unwrap()).collect())
-            .collect();
-        self.0.lock().unwrap().insert(name.to_owned(), answers);
-        self
-    }
-}
-
-#[async_trait]
-impl Resolve for Names {
-    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let mut names = self.0.lock().unwrap();
-        let answers = names
-            .get_mut(name)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such name"))?;
-        Ok(if answers.len() > 1 {
-            answers.remove(0)
-        } else {
-            answers[0].clone()
-        })
-    }
 }
 
 /// What a server saw: method, path, and all headers as one text.
