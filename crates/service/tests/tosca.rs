@@ -307,3 +307,35 @@ async fn what_a_change_means_can_be_asked_before() {
     let outputs = service.outputs(&caller(), &id).await.unwrap();
     assert_ne!(outputs["addresses"].value, json!(null));
 }
+
+#[tokio::test]
+async fn an_update_tells_each_warning_once_at_its_place() {
+    let (site, place) = (Site::new(), tempfile::tempdir().unwrap());
+    let service = start(&place.path().join("im.db"), &KeyRing::random().unwrap(), site.options()).await;
+    let with = |policies: &str| format!("# moved\n# down\n{}  policies: [{policies}]\n", document(1, "x"));
+    let scaling = |name: &str| format!("{name}: {{ type: tosca.policies.Scaling, targets: [ worker ] }}");
+    let id = create(&service, &with(&scaling("before"))).await;
+    let update = async |text: &str| {
+        service
+            .update_tosca(&caller(), &id, text, Context::Run, Reply::WhenDone)
+            .await
+    };
+    let text = with(&scaling("now"));
+    let found = update(&text).await.unwrap().warnings;
+    let lines: Vec<_> = found.iter().map(|d| (d.span.map(|s| s.line), d.file.clone())).collect();
+    let line = u32::try_from(text.lines().position(|line| line.contains("policies")).unwrap() + 1).unwrap();
+    assert_eq!(lines, [(Some(line), None)], "{found:?}");
+    // Only what is stored is odd.
+    let found = update(&document(1, "x")).await.unwrap().warnings;
+    let told: Vec<_> = found.iter().map(|d| (d.span, d.file.is_some())).collect();
+    assert_eq!(told, [(None, true)], "{found:?}");
+    assert!(found[0].line_message().contains("the stored document"), "{found:?}");
+    // A change that makes sense by itself, but not with what is stored: its outputs.
+    let alone = "tosca_definitions_version: tosca_simple_yaml_1_0\ntopology_template: { node_templates: { worker: { type: tosca.nodes.BlockStorage, properties: { size: 1 GB } } } }\n";
+    let error = update(alone).await.unwrap_err();
+    let ServiceError::BadDocument { diagnostics, message } = error else {
+        panic!("{error}");
+    };
+    let found = diagnostics.iter().find(|d| d.is_error()).unwrap();
+    assert_eq!((found.span, found.file.is_some()), (None, true), "{message}");
+}

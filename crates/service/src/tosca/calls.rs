@@ -39,6 +39,28 @@ struct Update {
     read: Read,
 }
 
+/// What is found where a document lies over the stored one has no place in what the user sent.
+fn of_merged(found: Diagnostic) -> Diagnostic {
+    if found.file.is_some() {
+        return found;
+    }
+    Diagnostic {
+        file: Some("the stored document with this one over it".into()),
+        span: None,
+        notes: Vec::new(),
+        ..found
+    }
+}
+
+fn in_merged(error: ServiceError) -> ServiceError {
+    match error {
+        ServiceError::BadDocument { diagnostics, .. } => {
+            super::refused(diagnostics.into_iter().map(of_merged).collect())
+        }
+        other => other,
+    }
+}
+
 fn token(caller: &Caller) -> Option<String> {
     let mut lines = caller.credentials().of_kind(IM);
     lines.find_map(|line| line.get("token").map(|token| token.expose().to_owned()))
@@ -102,20 +124,39 @@ impl Service {
         let token = token(caller);
         // By itself first: an error is in what the user wrote, at its place there.
         let mut alone = self.toscas.read(text, &kept, store).await?;
+        // What was found in it, once another one is read.
+        let mut told = None;
         let existing = self.existing(state).await?;
         let mut read = match before {
             None => alone,
             Some(before) => {
                 let mut fresh = kept.clone();
                 fresh.draw(&alone.template, token.as_deref())?;
-                self.toscas.translate(&mut alone, &fresh, None, store).await?;
+                let by_itself = self.toscas.translate(&mut alone, &fresh, None, store).await?;
+                told = Some(by_itself.warnings);
                 let stored = self.toscas.stored(&before.text)?;
                 let merged = im_tosca::merge(&stored, &alone.template.raw);
-                self.toscas.read(&im_tosca::yaml::dump(&merged), &kept, store).await?
+                let merged = im_tosca::yaml::dump(&merged);
+                self.toscas.read(&merged, &kept, store).await.map_err(in_merged)?
             }
         };
         kept.draw(&read.template, token.as_deref())?;
-        let translated = self.toscas.translate(&mut read, &kept, Some(&existing), store).await?;
+        let translated = self.toscas.translate(&mut read, &kept, Some(&existing), store).await;
+        let mut translated = match &told {
+            Some(_) => translated.map_err(in_merged)?,
+            None => translated?,
+        };
+        if let Some(mut told) = told {
+            for found in translated.warnings {
+                if !told
+                    .iter()
+                    .any(|t| (&t.code, &t.message) == (&found.code, &found.message))
+                {
+                    told.push(of_merged(found));
+                }
+            }
+            translated.warnings = told;
+        }
         let mut removals = Vec::with_capacity(translated.removals.len());
         for id in &translated.removals {
             let id: u32 = id

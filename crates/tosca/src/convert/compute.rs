@@ -72,7 +72,10 @@ pub(super) fn wrong(property: &str, expected: &str, value: &Node) -> Diagnostic 
 fn set_property(cx: &Cx<'_>, features: &mut Features, capability: &str, property: &str, value: &Node) {
     let as_text = |features: &mut Features, name: &str| {
         let (op, value) = comparison(value).unwrap_or((Op::Eq, value));
-        features.set(name, Feature::Text(op, text(value)));
+        match value.value {
+            Value::Map(_) | Value::Seq(_) => cx.find(wrong(property, "text", value), value.at),
+            _ => features.set(name, Feature::Text(op, text(value))),
+        }
     };
     let mut as_number = |name: &str, expected: &str, read: &dyn Fn(&Node) -> Option<Number>, unit: &str| {
         let (op, value) = comparison(value).unwrap_or((Op::Ge, value));

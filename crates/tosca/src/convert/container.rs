@@ -240,8 +240,8 @@ fn files(cx: &Cx<'_>, node: &NodeTemplate, features: &mut Features) -> usize {
         let content = match artifact.properties.get("content") {
             Some(content) => cx.value(owner, content).map(|content| text(&content)),
             None => filled(cx.value(owner, &artifact.file))
-                .and_then(|file| cx.url(&file, artifact.repository.as_deref(), artifact.at))
-                .and_then(|url| cx.fetch(&url, artifact.at))
+                .and_then(|file| cx.url(&file, artifact.repository.as_deref(), artifact.file.at))
+                .and_then(|url| cx.fetch(&url, artifact.file.at))
                 .map(|text| text.to_string()),
         };
         let Some(content) = content else { continue };

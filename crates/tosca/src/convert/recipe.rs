@@ -112,7 +112,8 @@ impl Play {
                     "name" => true,
                     // As recipes run anyway.
                     "become" => value.as_bool() == Some(true),
-                    "gather_facts" => value.as_bool() == Some(false),
+                    // Facts that one asks for do not hurt the other.
+                    "gather_facts" => value.as_bool().is_some(),
                     key => LISTS.contains(&key) && matches!(value.value, Value::Seq(_) | Value::Null),
                 };
                 !usual
@@ -149,7 +150,7 @@ impl Play {
                         ..
                     },
                 ) => there.extend(more),
-                (Some(there), value) if there.is_null() => *there = value,
+                (Some(there), value) if there.is_null() || is_asked(&key, &value) => *there = value,
                 (Some(_), _) => {}
                 (None, value) => {
                     self.rest.insert(key, value);
@@ -173,6 +174,11 @@ impl Play {
         update(&mut play, &self.rest);
         play
     }
+}
+
+/// Whether a setting asks for facts.
+fn is_asked(key: &str, value: &Node) -> bool {
+    key == "gather_facts" && value.as_bool() == Some(true)
 }
 
 fn map<const N: usize>(members: [(&str, Node); N]) -> Node {
@@ -343,6 +349,25 @@ mod tests {
                 script("{}", "- tasks: [{second: }]\n"),
             ],
             "- become: no\n  tasks: [{first: }]\n- tasks: [{second: }]\n",
+        );
+    }
+
+    #[test]
+    fn facts_are_gathered_if_one_asks() {
+        for (first, second) in [("no", "yes"), ("yes", "no"), ("yes", "yes")] {
+            let play =
+                |facts: &str, task: &str| script("{}", &format!("- gather_facts: {facts}\n  tasks: [{{{task}: }}]\n"));
+            same(
+                vec![play(first, "first"), play(second, "second")],
+                "- gather_facts: yes\n  tasks: [{first: }, {second: }]\n",
+            );
+        }
+        same(
+            vec![
+                script("{}", "- tasks: [{first: }]\n"),
+                script("{}", "- gather_facts: yes\n  tasks: [{second: }]\n"),
+            ],
+            "- gather_facts: yes\n  tasks: [{first: }, {second: }]\n",
         );
     }
 

@@ -73,9 +73,13 @@ fn refuse(code: &'static str, message: String) -> Refused {
 }
 
 fn suggest<'n>(mut found: Refused, name: &str, known: impl IntoIterator<Item = &'n str>) -> Refused {
-    if let Some(near) = nearest(name, known) {
-        found.hint = Some(format!("did you mean `{near}`?"));
-    }
+    const MOST: usize = 20;
+    let known: Vec<&str> = known.into_iter().collect();
+    found.hint = match nearest(name, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if (1..=MOST).contains(&known.len()) => Some(format!("there are: {}", known.join(", "))),
+        None => None,
+    };
     found
 }
 

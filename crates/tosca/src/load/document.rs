@@ -78,7 +78,11 @@ impl Loader<'_> {
                 let found = Diagnostic::warning(codes::RELAXED, format!("`{key}` is taken for `metadata`"));
                 self.error(found, entry.key_at);
             } else {
-                self.error(unknown_field(key, entry.key_at, "a document", TOP), entry.key_at);
+                let mut found = unknown_field(key, entry.key_at, "a document", TOP);
+                if crate::validate::TOPOLOGY.contains(&&**key) {
+                    found.hint = Some("write it below `topology_template`".to_owned());
+                }
+                self.error(found, entry.key_at);
             }
         }
         self.version(document)

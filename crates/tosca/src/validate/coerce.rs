@@ -107,6 +107,7 @@ impl Of<'_> {
             ("list", Value::Seq(items)) => Value::Seq(self.list(items, found)?),
             ("list", _) => return self.wrong(node, "a list", found),
             ("map", Value::Map(map)) => Value::Map(self.map(map, found)?),
+            ("map", Value::Seq(_)) => return self.wrong(node, "a mapping: give each of them a name", found),
             ("map", _) => return self.wrong(node, "a mapping", found),
             _ => match UnitKind::of_type(type_name) {
                 Some(kind) => return self.quantity(node, kind, found),

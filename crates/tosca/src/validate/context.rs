@@ -84,8 +84,27 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// As [`Self::fields`], where a property may have been written one level too high.
+    pub(super) fn fields_or_properties(
+        &self,
+        map: &Mapping,
+        what: &str,
+        known: &[&str],
+        properties: &crate::types::Definitions,
+    ) {
+        self.each_field(map, what, known, |key| {
+            properties
+                .contains_key(key)
+                .then_some("it is a property: write it below `properties`")
+        });
+    }
+
     /// Refuses keys that are not known. Where `metadata` is, a piece of that word is taken for it, as the original does.
     pub(super) fn fields(&self, map: &Mapping, what: &str, known: &[&str]) {
+        self.each_field(map, what, known, |_| None);
+    }
+
+    fn each_field(&self, map: &Mapping, what: &str, known: &[&str], hint: impl Fn(&str) -> Option<&'static str>) {
         let metadata = known.contains(&METADATA);
         for (key, entry) in map.entries() {
             if known.contains(&&**key) {
@@ -98,7 +117,11 @@ impl<'a> Context<'a> {
                     entry.key_at,
                 );
             } else {
-                self.push(unknown_field(key, entry.key_at, what, known), entry.key_at);
+                let mut found = unknown_field(key, entry.key_at, what, known);
+                if let Some(hint) = hint(key) {
+                    found.hint = Some(hint.to_owned());
+                }
+                self.push(found, entry.key_at);
             }
         }
     }
@@ -176,12 +199,25 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The type whose name without what leads to it is near to one without.
+    fn short_name(&self, kind: TypeKind, name: &str) -> Option<&'a str> {
+        if name.contains('.') {
+            return None;
+        }
+        let short = |full: &'a str| kind.prefixes().iter().find_map(|prefix| full.strip_prefix(prefix));
+        let near = nearest(name, self.types.names(kind).filter_map(|full| short(full)))?;
+        self.types
+            .names(kind)
+            .map(|full| &**full)
+            .find(|full| short(full) == Some(near))
+    }
+
     pub(super) fn unknown_type(&self, kind: TypeKind, name: &str, at: Place) {
         if self.incomplete {
             return;
         }
         let found = Diagnostic::error(codes::UNKNOWN_TYPE, format!("there is no {} `{name}`", kind.words()));
-        let near = nearest(name, self.types.names(kind).map(|name| &**name));
+        let near = nearest(name, self.types.names(kind).map(|name| &**name)).or_else(|| self.short_name(kind, name));
         self.push(
             match near {
                 Some(near) => found.hint(format!("did you mean `{near}`?")),

@@ -32,7 +32,7 @@ pub(crate) struct Document<'a> {
 }
 
 /// What a topology may have.
-const TOPOLOGY: &[&str] = &[
+pub(crate) const TOPOLOGY: &[&str] = &[
     "description",
     "inputs",
     "node_templates",
@@ -52,15 +52,10 @@ pub(crate) fn validate(document: &Document<'_>, sources: &Sources, limits: &Limi
         None => None,
     };
     if topology.is_none_or(Mapping::is_empty) {
-        let at = document
-            .root
-            .entry("topology_template")
-            .map_or(Place::default(), |entry| entry.key_at);
-        cx.warning(
-            codes::RELAXED,
-            "the document has no topology: nothing will be deployed",
-            at,
-        );
+        let first = || document.root.entries().next().map(|(_, entry)| entry);
+        let entry = document.root.entry("topology_template").or_else(first);
+        let found = Diagnostic::warning(codes::RELAXED, "the document has no topology: nothing will be deployed");
+        cx.push(found, entry.map_or(Place::default(), |entry| entry.key_at));
     }
     let topology = topology.unwrap_or(&empty);
     cx.fields(topology, "a topology", TOPOLOGY);

@@ -59,8 +59,8 @@ fn node(cx: &Context<'_>, name: &Arc<str>, entry: &Entry) -> Option<NodeTemplate
         cx.error(codes::SHAPE, message, entry.value.at);
         return None;
     };
-    cx.fields(map, "a node", FIELDS);
     let Some(type_node) = map.get("type") else {
+        cx.fields(map, "a node", FIELDS);
         cx.error(
             codes::REQUIRED,
             format!("the node `{name}` has no `type`"),
@@ -69,7 +69,11 @@ fn node(cx: &Context<'_>, name: &Arc<str>, entry: &Entry) -> Option<NodeTemplate
         return None;
     };
     let type_name = cx.text(map, "type", &format_args!("the node `{name}`"))?;
-    let flat = cx.flat(TypeKind::Node, &type_name, type_node.at)?;
+    let Some(flat) = cx.flat(TypeKind::Node, &type_name, type_node.at) else {
+        cx.fields(map, "a node", FIELDS);
+        return None;
+    };
+    cx.fields_or_properties(map, "a node", FIELDS, &flat.properties);
     let what = What::new(name);
     let owner = Owner {
         what,
@@ -206,7 +210,7 @@ fn capability_values(cx: &Context<'_>, owner: &Owner<'_>, definitions: &Definiti
     let Some(map) = cx.members(&entry.value, &owner.what) else {
         return Values::new();
     };
-    cx.fields(
+    cx.fields_or_properties(
         map,
         "a capability",
         &[
@@ -217,11 +221,12 @@ fn capability_values(cx: &Context<'_>, owner: &Owner<'_>, definitions: &Definiti
             "description",
             "metadata",
         ],
+        definitions,
     );
     let written = map
         .get("properties")
         .and_then(|node| cx.members(node, &format_args!("`properties` of {}", owner.what)));
-    if !map.contains("properties") {
+    if !map.contains("properties") && !map.keys().any(|key| definitions.contains_key(key)) {
         let message = format!("{} has no `properties`", owner.what);
         cx.warning(codes::RELAXED, message, entry.key_at);
     }

@@ -3,7 +3,7 @@
 use crate::support::{Case, folder};
 use im_tosca::{Embedded, Files, FunctionAccess, Live, LiveVm, OutputContext, outputs};
 use proptest::{prelude::*, sample::Index};
-use std::{fs, sync::LazyLock};
+use std::{fs, path::Path, sync::LazyLock};
 
 const OWN: &str = "tosca_definitions_version: tosca_simple_yaml_1_0
 imports:
@@ -88,9 +88,15 @@ topology_template:
 
 static TYPES: LazyLock<Files> = LazyLock::new(|| Files::new(Embedded::Prefer));
 
-/// Our document and, where they are, the real ones.
+/// Our documents and, where they are, the real ones.
 static SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut seeds = vec![OWN.to_owned()];
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert/documents");
+    seeds.extend(
+        fs::read_dir(own)
+            .unwrap()
+            .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()),
+    );
     if let Some(folder) = folder() {
         for name in [
             "tosca_long.yml",
@@ -198,7 +204,7 @@ impl Live for OneVm {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn never_a_panic(seed in any::<Index>(), all in prop::collection::vec(damage(), 1..6)) {

@@ -34,6 +34,10 @@ fn forms() {
         ("a type that is misspelt", "node_templates: {n: {type: tosca.nodes.indigo.Computer}}\n".to_owned(), &["refused", "did you mean `tosca.nodes.indigo.Compute`"]),
         ("an input in its short form", "inputs: {a: 5}\nnode_templates: {n: {type: Compute}}\n".to_owned(), &["refused", "the input `a` must be a mapping with a `type`"]),
         ("an output in its short form", "node_templates: {n: {type: Compute}}\noutputs: {a: {get_attribute: [n, public_address]}}\n".to_owned(), &["refused"]),
+        ("a property one level too high", node("    capabilities: {host: {num_cpus: 2}}\n    instance_name: a\n"), &["refused", "Line 10: unknown field `num_cpus` in a capability [it is a property: write it below `properties`]", "Line 11: unknown field `instance_name` in a node [it is a property: write it below `properties`]"]),
+        ("a relationship that is misspelt", node("    requirements: [local_storage: {node: v, relationship: {type: AttachTo}}]\n"), &["refused", "did you mean `tosca.relationships.AttachesTo`"]),
+        ("ports as a list", node("    capabilities: {endpoint: {properties: {ports: [{source: 22}]}}}\n"), &["refused", "must be a mapping: give each of them a name"]),
+        ("an attribute that is not there", format!("{}outputs: {{o: {{value: {{get_attribute: [n, ip]}}}}}}\n", node("")), &["refused", "there are: ", "public_address"]),
         ("node names of all kinds", "node_templates:\n  1st: {type: Compute}\n  a b: {type: Compute}\n  ñ: {type: Compute}\n  2: {type: Compute}\n  yes: {type: Compute}\n".to_owned(), &["!refused", "system _1st", "system a_b", "system _ñ", "system _2"]),
     ];
     let cases: Vec<Rule<'_>> = cases
@@ -76,6 +80,7 @@ fn writings() {
         ("4.3 what does not exist", imports("imports: [TYPES]\nworkflows: {}"), &["refused", "T0102"]),
         ("an empty file", String::new(), &["refused", "it is empty"]),
         ("only comments", "# nothing\n".to_owned(), &["refused", "it is empty"]),
+        ("members of the topology at the top", format!("{HEAD}node_templates: {{}}\n"), &["refused", "[write it below `topology_template`]"]),
         ("no TOSCA at all", "hello".to_owned(), &["refused", "a TOSCA document is a mapping"]),
         ("RADL", "network n ()\nsystem s ()\n".to_owned(), &["refused"]),
     ];

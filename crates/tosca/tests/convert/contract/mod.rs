@@ -148,6 +148,7 @@ fn s4_10_machines() {
         ("4.10 public key", compute("credential: {user: u, token: k, token_type: public_key}", ""), &["disk.0.os.credentials.public_key = 'k'"]),
         ("4.10 a user alone", compute("credential: {user: u, token: ''}", ""), &["credentials.username = 'u'", "!credentials.password"]),
         ("4.10 no user", compute("credential: {token: t}", ""), &["refused", "T0401", "Line "]),
+        ("4.10 text is no mapping", compute("distribution: {}", ""), &["refused", "`distribution` must be text"]),
         ("4.10 none of a comparison of text", compute("architecture: {equal: x86_64}", ""), &["cpu.arch = 'x86_64'"]),
         ("4.10 no GPU", compute("", "num_gpus: 0"), &["gpu.count >= 0"]),
         ("4.10 spot", compute("", "preemtible_instance: yes"), &["spot = 'yes'"]),
