@@ -19,6 +19,8 @@ system worker (
 configure worker (
 @begin
 - tasks:
+    - debug:
+        msg: \"writes in {{ lookup('config', 'DEFAULT_LOCAL_TMP') }}\"
     - name: Fail on one of them
       ansible.builtin.fail:
         msg: on purpose
@@ -74,6 +76,17 @@ async fn a_failing_vm_fails_alone() {
         nodes.exec(1, "cat /root/trace"),
         "worker-1.localdomain fails-alone Debian"
     );
+    // Runs of Ansible at once have a folder each for what they write on the way; afterwards there is none.
+    let writes_in = |vm: u32| {
+        let log = told.log(vm);
+        let (_, rest) = log.split_once("writes in ").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let run = "/var/tmp/.im/fails-alone/runs/1";
+    assert!(writes_in(1).starts_with(&format!("{run}/tmp/")), "{}", writes_in(1));
+    assert_ne!(writes_in(1), writes_in(2));
+    let left = format!("ls -d {run}/tmp /root/.ansible/tmp/ansible-local* 2>/dev/null || echo none");
+    assert_eq!(nodes.exec(0, &left), "none");
 }
 
 /// The front balances over its workers; the log-in is a user with a key who becomes root with sudo.

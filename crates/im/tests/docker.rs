@@ -215,6 +215,10 @@ configure worker (
 configure front (
 @begin
 - tasks:
+    - name: As somebody else, on the master
+      become: yes
+      become_user: cloudadm
+      copy: {{dest: /home/cloudadm/app.conf, mode: '0600', content: '{variable}'}}
     - shell: 'sleep 1; : {command}'
     - shell: \"sleep 1; : {{{{ '{base64}' | b64encode }}}}\"
     - shell: \"sleep 1; : {{{{ '{percent}' | urlencode | replace('/', '%2F') }}}}\"

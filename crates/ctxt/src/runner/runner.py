@@ -178,7 +178,7 @@ def start(number, playbook):
                 if int(old) < number - 1:
                     shutil.rmtree(run_path(old), ignore_errors=True)
                 else:
-                    for secret in ("plan.json", "files", "keys"):
+                    for secret in ("plan.json", "files", "keys", "tmp"):
                         shutil.rmtree(run_path(old, secret), ignore_errors=True)
                         if os.path.isfile(run_path(old, secret)):
                             os.unlink(run_path(old, secret))

@@ -366,7 +366,8 @@ class Run:
 
     def forget(self):
         """Secrets that nobody needs after the run."""
-        shutil.rmtree(self.tools.run_path(self.number, "keys"), ignore_errors=True)
+        for folder in ("keys", "tmp"):
+            shutil.rmtree(self.tools.run_path(self.number, folder), ignore_errors=True)
         try:
             os.unlink(self.tools.run_path(self.number, "plan.json"))
         except OSError:

@@ -8,11 +8,16 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import warnings
+
+# Where Ansible keeps modules that it has packed, below its folder.
+PACKED = "ansiballz_cache"
 
 
 class Warm:
@@ -28,7 +33,7 @@ class Warm:
             try:
                 self.orders.close()
                 self.news.close()
-                serve(run.tools, theirs, channel)
+                serve(run.tools, run.number, theirs, channel)
                 code = 0
             except BaseException:  # Nothing may return into the copy of the run.
                 import traceback
@@ -61,12 +66,14 @@ class Warm:
             pass
 
 
-def serve(tools, orders, channel):
+def serve(tools, number, orders, channel):
     """The life of the process."""
     os.chdir(tools.BASE)
     # That of a log-in: what recipes make on the master, over a local connection, is for all as elsewhere.
     os.umask(0o022)
     os.environ["ANSIBLE_CONFIG"] = tools.path("ansible.cfg")
+    # What Ansible writes on the way holds secrets now and then: it goes with the run.
+    os.environ["ANSIBLE_LOCAL_TEMP"] = tools.run_path(number, "tmp")
     for name in ("LC_ALL", "LANG"):
         if "UTF" not in os.environ.get(name, "").upper():
             os.environ[name] = "C.UTF-8"
@@ -154,10 +161,36 @@ def load():
         traceback.print_exc()
 
 
+def own_folder():
+    """A folder of this child's own for what Ansible writes on the way: two that share one rename the same file away.
+    Modules that others have packed are there already."""
+    from ansible import constants
+
+    shared = constants.DEFAULT_LOCAL_TMP
+    own = tempfile.mkdtemp(prefix="ansible-local-", dir=os.path.dirname(shared))
+    constants.DEFAULT_LOCAL_TMP = own
+    share(os.path.join(shared, PACKED), os.path.join(own, PACKED))
+    return shared, own
+
+
+def share(source, target):
+    """Packed modules of one folder in another one, too: whole ones, and none anew."""
+    if not os.path.isdir(source):
+        return
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    for name in os.listdir(source):
+        if not name.endswith("-part"):
+            try:
+                os.link(os.path.join(source, name), os.path.join(target, name))
+            except OSError:
+                pass
+
+
 def play(order):
     """Runs one playbook, in a child. Never returns."""
-    code = 1
+    code, folders = 1, None
     try:
+        folders = own_folder()
         out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(out, 1)
         os.dup2(out, 2)
@@ -178,5 +211,9 @@ def play(order):
         try:
             sys.stdout.flush()
             sys.stderr.flush()
+            if folders:
+                shared, own = folders
+                share(os.path.join(own, PACKED), os.path.join(shared, PACKED))
+                shutil.rmtree(own, ignore_errors=True)
         finally:
             os._exit(code & 0xFF)
