@@ -170,12 +170,15 @@ impl<'a> Eval<'a> {
             let found = Diagnostic::error(codes::UNKNOWN_INPUT, format!("there is no input `{name}`"));
             return Err(self.refuse(Box::new(found), at));
         };
-        let value = input
-            .default
-            .as_ref()
-            .map(|node| node.value.clone())
-            .unwrap_or_default();
-        Ok(Node::new(value, at))
+        match &input.default {
+            // One that is made of others.
+            Some(default) if is_function(default).is_some() => {
+                let value = self.deep(default, Scope::default())?;
+                Ok(Node::new(value.value, at))
+            }
+            Some(default) => Ok(Node::new(default.value.clone(), at)),
+            None => Ok(Node::new(Value::Null, at)),
+        }
     }
 
     /// Names and indexes, which may be functions.

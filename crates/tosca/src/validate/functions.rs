@@ -27,6 +27,11 @@ pub(super) fn check(cx: &Context<'_>, template: &Template) {
         template,
         scope: Scope::default(),
     };
+    for input in template.inputs.values() {
+        if let Some(default) = input.default.as_ref().filter(|default| is_function(default).is_some()) {
+            outside.value(default);
+        }
+    }
     for output in template.outputs.values() {
         outside.value(&output.value);
     }

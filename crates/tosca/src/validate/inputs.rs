@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Entry, Mapping, Node, Value, codes,
+    functions::is_function,
     template::{Input, Output},
     types::{PropertyDefinition, TypeKind, read_property},
     yaml::python_text,
@@ -88,6 +89,9 @@ fn check_type(cx: &Context<'_>, what: &str, definition: &PropertyDefinition, map
 /// The default as a value of its type.
 fn fit(cx: &Context<'_>, name: &Arc<str>, definition: &PropertyDefinition, default: Node) -> Node {
     if default.value.is_falsy() && !matches!(&*definition.type_name, "integer" | "boolean" | "string") {
+        return default;
+    }
+    if is_function(&default).is_some() {
         return default;
     }
     let what = What::new(name);

@@ -1,7 +1,11 @@
 //! How many machines there shall be, and what changes in an infrastructure that exists.
 
-use crate::rules::{case, fetch};
-use im_tosca::ExistingVm;
+use crate::{
+    rules::{case, fetch},
+    support::{Case, fetch_shared, folder},
+};
+use im_tosca::{Embedded, ExistingVm, Files};
+use std::fs;
 
 fn vms(all: &[(&str, &str, i64)]) -> Vec<ExistingVm> {
     all.iter()
@@ -96,4 +100,28 @@ fn a_machine_of_another_cloud_joins_the_network_of_its_own() {
     let document = case.convert(Some(&existing), &fetch).document.unwrap();
     let wn = document.system("wn").unwrap();
     assert_eq!(wn.features.text("net_interface.0.connection"), Some("b"));
+}
+
+/// Section 6: which of two machines goes.
+#[test]
+fn samples_that_remove() {
+    let Some(folder) = folder() else {
+        println!("not run: the documents are not beside the repository");
+        return;
+    };
+    let fetch = |url: &str| {
+        fetch_shared(&folder, url)
+            .or_else(|| url.contains("artifacts/").then(|| "- tasks: []\n".to_owned()))
+            .ok_or_else(|| "404".to_owned())
+    };
+    let running = vms(&[("0", "web_server", 1), ("1", "db_server", 5), ("2", "db_server", 10)]);
+    for (name, removed) in [("tosca_remove_no_list", "1"), ("tosca_remove", "2")] {
+        let path = folder.join("tosca").join("im-tests").join(format!("{name}.yml"));
+        let text = fs::read_to_string(path).unwrap();
+        let mut case =
+            Case::load(&text, Files::new(Embedded::Prefer), &fetch).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let converted = case.convert(Some(&running), &fetch);
+        assert_eq!(converted.removals, [removed], "{name}: {:?}", converted.diagnostics);
+        assert!(converted.document.unwrap().deploys.is_empty(), "{name}");
+    }
 }

@@ -30,6 +30,16 @@ fn s4_12_recipes() {
         ("4.12 the full name of the interface", software("{tosca.interfaces.node.lifecycle.Standard: {configure: play}}"), &["configure app_n_conf"]),
         ("4.12 hosts and connection go", configure("x: 1"), &["!hosts:", "!connection:"]),
         ("4.12 null refuses, and says which", configure("x: {get_input: none}"), &["refused", "input `x` of operation `configure` of node `app` has no value"]),
+        (
+            "4.8 an input whose default is made of others",
+            configure("x: {get_input: url}").replacen("inputs: {none", "inputs: {url: {type: string, default: {concat: ['http://', {get_input: host}]}}, host: {type: string, default: h}, none", 1),
+            &["x: http://h"],
+        ),
+        (
+            "4.8 inputs that need each other",
+            configure("x: {get_input: a}").replacen("inputs: {none", "inputs: {a: {type: string, default: {concat: [{get_input: b}]}}, b: {type: string, default: {concat: [{get_input: a}]}}, none", 1),
+            &["refused", "T0003"],
+        ),
         ("4.12 null within lists survives", configure("x: [~, {a: ~}]"), &["- null", "a: null"]),
         ("4.12 false, zero and empty are values", configure("a: no, b: 0, c: '', d: [], e: {}"), &["a: false", "b: 0", "c: ''", "d: []", "e: {}"]),
         ("4.12 typed values of inputs", configure("x: {get_input: list}"), &["- 1\n", "a: b"]),
