@@ -40,7 +40,10 @@ use crate::{
 use im_radl::{
     AnsibleHost, ContextItem, Contextualize, Deploy, Description, Diagnostic, Document, Features, Number, Origin,
 };
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
 /// A machine that the infrastructure has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +163,7 @@ fn node_to_radl(cx: &Cx<'_>, node: &NodeTemplate, level: i64, document: &mut Doc
         cx.deploy(document, node, &name, cx.wanted(node));
     }
     if let Some((configure, item)) = operations::recipe(cx, node, host, level) {
-        let id = free_configure(document, &configure.name);
+        let id = free_configure(cx, document, &configure.name);
         items(document).push(ContextItem {
             configure: id.clone(),
             ..item
@@ -209,10 +212,14 @@ impl Parts {
 }
 
 /// A name for a configure that is not taken.
-fn free_configure(document: &Document, wished: &str) -> String {
+fn free_configure(cx: &Cx<'_>, document: &Document, wished: &str) -> String {
+    let mut taken = cx.configures.borrow_mut();
+    // Those of containers and functions have come since.
+    let known = taken.len();
+    taken.extend(document.configures.iter().skip(known).map(|made| made.name.clone()));
     let mut id = wished.to_owned();
     let mut n = 1;
-    while document.configure(&id).is_some() {
+    while taken.contains(&id) {
         n += 1;
         id = format!("{wished}_{n}");
     }
@@ -241,17 +248,25 @@ fn ansible_host(cx: &Cx<'_>, node: &NodeTemplate) -> AnsibleHost {
 
 /// Machines with a public network first, of those workers last; else as the document has them.
 fn order_deploys(document: &mut Document) {
-    let rank = |document: &Document, deploy: &Deploy| {
-        let system = document.system(&deploy.system);
-        let public = system.is_some_and(|system| system.interfaces().any(|i| document.is_public_network(i.connection)));
-        match (public, deploy.system.contains("wn")) {
-            (true, false) => 0,
-            (true, true) => 1,
-            (false, _) => 2,
-        }
+    let networks: HashSet<&str> = document
+        .networks
+        .iter()
+        .filter(|network| network.is_public())
+        .map(|network| &*network.id)
+        .collect();
+    let public: HashSet<&str> = document
+        .systems
+        .iter()
+        .filter(|system| system.interfaces().any(|i| networks.contains(i.connection)))
+        .map(|system| &*system.name)
+        .collect();
+    let rank = |deploy: &Deploy| match (public.contains(&*deploy.system), deploy.system.contains("wn")) {
+        (true, false) => 0,
+        (true, true) => 1,
+        (false, _) => 2,
     };
-    let mut deploys = std::mem::take(&mut document.deploys);
-    deploys.sort_by_key(|deploy| rank(document, deploy));
+    let mut deploys = document.deploys.clone();
+    deploys.sort_by_key(rank);
     document.deploys = deploys;
 }
 
@@ -281,6 +296,10 @@ pub(crate) struct Cx<'a> {
     findings: RefCell<Vec<Diagnostic>>,
     wanted: RefCell<Vec<Wanted>>,
     removals: RefCell<Vec<String>>,
+    /// The number that the next network of a name will have.
+    next_networks: RefCell<HashMap<&'static str, usize>>,
+    /// Names of recipes, as many as the document had when one was last asked for.
+    configures: RefCell<HashSet<String>>,
 }
 
 impl<'a> Cx<'a> {
@@ -295,6 +314,8 @@ impl<'a> Cx<'a> {
             findings: RefCell::default(),
             wanted: RefCell::default(),
             removals: RefCell::default(),
+            next_networks: RefCell::default(),
+            configures: RefCell::default(),
         }
     }
 

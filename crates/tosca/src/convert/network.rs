@@ -348,7 +348,7 @@ fn by_endpoint(cx: &Cx<'_>, node: &NodeTemplate, asked: &Asked, features: &mut F
         let known = document.networks.iter().find(|network| !network.is_public());
         let known = known.map(|network| network.id.clone());
         let id = known.unwrap_or_else(|| {
-            let id = free(document, "private_net");
+            let id = free(cx, document, "private_net");
             document.networks.push(plain(&id, false));
             id
         });
@@ -358,7 +358,7 @@ fn by_endpoint(cx: &Cx<'_>, node: &NodeTemplate, asked: &Asked, features: &mut F
     }
     let mut public = None;
     if wish.public {
-        let id = free(document, "public_net");
+        let id = free(cx, document, "public_net");
         document.networks.push(plain(&id, true));
         features.set_text(format!("net_interface.{n}.connection"), id.clone());
         more_names(features, n, &asked.additional_dns_names, asked.tls);
@@ -397,14 +397,20 @@ fn by_endpoint(cx: &Cx<'_>, node: &NodeTemplate, asked: &Asked, features: &mut F
 }
 
 /// `public_net`, `public_net_1`, ...: the first that is not taken.
-fn free(document: &Document, base: &str) -> String {
-    let mut id = base.to_owned();
-    let mut n = 0;
-    while document.network(&id).is_some() {
-        n += 1;
-        id = format!("{base}_{n}");
+fn free(cx: &Cx<'_>, document: &Document, base: &'static str) -> String {
+    // The numbers before this one are taken: documents may have thousands of machines.
+    let mut next = cx.next_networks.borrow_mut();
+    let n = next.entry(base).or_insert(0);
+    loop {
+        let id = match *n {
+            0 => base.to_owned(),
+            n => format!("{base}_{n}"),
+        };
+        *n += 1;
+        if document.network(&id).is_none() {
+            return id;
+        }
     }
-    id
 }
 
 /// What is missing at the end: some network, and an interface for each system.

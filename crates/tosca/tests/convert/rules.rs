@@ -516,6 +516,22 @@ fn a_long_chain_of_dependencies() {
     assert!(case.convert(None, &fetch).document.is_some());
 }
 
+/// Names of networks and recipes are found without looking at all of them for each.
+#[test]
+fn thousands_of_machines() {
+    let mut topology = String::from("node_templates:\n");
+    for n in 0..2000 {
+        let _ = writeln!(
+            topology,
+            "  n{n}: {{type: tosca.nodes.indigo.Compute, interfaces: {{Standard: {{configure: relative.yml}}}}, capabilities: {{endpoint: {{properties: {{network_name: PUBLIC}}}}}}}}"
+        );
+    }
+    let mut case = case(&topology).unwrap_or_else(|error| panic!("{error}"));
+    let document = case.convert(None, &fetch).document.unwrap();
+    assert!(document.network("public_net_1999").is_some());
+    assert_eq!(document.configures.len(), 2000);
+}
+
 #[test]
 fn strange_names() {
     insta::assert_snapshot!(gallery(&[(
