@@ -12,4 +12,5 @@ mod outputs;
 mod rules;
 mod samples;
 mod support;
+mod types;
 mod updates;

@@ -278,6 +278,12 @@ fn functions_and_containers() {
     let alone = format!("{function}{asked}");
     assert_eq!(values(&alone, &live), [Value::Null, Value::Null, Value::Null]);
     live.vms = vec![vm("f", "fn", None, None, &[])];
+    let untold = case(&alone).unwrap_or_else(|e| panic!("{e}"));
+    let untold = computed(&untold, &live);
+    assert_eq!(
+        untold["e"].error.as_deref(),
+        Some("the cloud of function `f` does not tell how it is called")
+    );
     live.function = Some(FunctionAccess {
         endpoint: Some("https://url.of.function".to_owned()),
         user: None,
