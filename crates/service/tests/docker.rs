@@ -12,6 +12,7 @@ use im_model::{AuthLine, Credentials, InfraId, InstanceId, OpState, VmId, VmStat
 use im_ops::EngineOptions;
 use im_service::{Connectors, ContMsg, Context, Force, Manager, Reply, Service, ServiceOptions};
 use im_store::{SqliteStore, Store};
+use im_testkit::{NodeWatch, Sample, Search};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -152,17 +153,106 @@ const SHARED: &str = "network private ()
         disk.0.os.name='linux' and disk.0.image.url='docker://IMAGE')
     contextualize ()";
 
-/// Ids of what the daemon has of an infrastructure; `list` is `network ls` or `ps --all`.
-fn at_the_daemon(peer: &Peer, list: &str, id: &InfraId) -> Vec<String> {
+/// What a command of the daemon prints.
+fn docker(peer: &Peer, words: &[&str]) -> String {
     let output = std::process::Command::new("docker")
         .env("DOCKER_HOST", &peer.docker)
-        .args(list.split(' '))
-        .args(["--quiet", "--no-trunc", "--filter", &format!("label=im.infra={id}")])
+        .args(words)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::to_owned).collect()
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Ids of what the daemon has of an infrastructure; `list` is `network ls` or `ps --all`.
+fn at_the_daemon(peer: &Peer, list: &str, id: &InfraId) -> Vec<String> {
+    let filter = format!("label=im.infra={id}");
+    let mut words: Vec<&str> = list.split(' ').collect();
+    words.extend(["--quiet", "--no-trunc", "--filter", &filter]);
+    docker(peer, &words).lines().map(str::to_owned).collect()
+}
+
+/// An image of the test's, removed when dropped.
+struct Image<'p> {
+    peer: &'p Peer,
+    name: String,
+}
+
+impl<'p> Image<'p> {
+    /// The nodes' image after a script, with other settings: none that knows us.
+    fn made(peer: &'p Peer, script: &str, settings: &[&str]) -> Self {
+        let name = format!("im-test-{}", uuid::Uuid::new_v4().simple());
+        let create = ["create", "--label=im.test=1", &peer.image, "sh", "-euc", script];
+        let container = docker(peer, &create);
+        docker(peer, &["start", "--attach", &container]);
+        // The files without the settings.
+        let import = format!("docker export {container} | docker import \"$@\" - {name}");
+        let imported = std::process::Command::new("sh")
+            .env("DOCKER_HOST", &peer.docker)
+            .args(["-c", &import, "sh"])
+            .args(settings)
+            .output()
+            .unwrap();
+        docker(peer, &["rm", &container]);
+        assert!(imported.status.success(), "{imported:?}");
+        Self { peer, name }
+    }
+}
+
+impl Drop for Image<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("docker")
+            .env("DOCKER_HOST", &self.peer.docker)
+            .args(["rmi", "--force", &self.name])
+            .output();
+    }
+}
+
+/// Images that do not know the service: its first password is set before sshd starts, and is in no process's
+/// environment, even while sshd is being installed for some seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_others_are_logged_in_to() {
+    let Some(peer) = peer() else { return };
+    let own = Image::made(
+        &peer,
+        "true",
+        &["--change=CMD [\"/usr/sbin/sshd\",\"-D\",\"-e\"]", "--change=EXPOSE 22"],
+    );
+    let none = Image::made(
+        &peer,
+        "mv /usr/sbin/sshd /usr/sbin/sshd.away
+        printf '#!/bin/sh\\nsleep 5; [ ! -e /usr/sbin/sshd.away ] || mv /usr/sbin/sshd.away /usr/sbin/sshd\\n' >/usr/local/sbin/apt-get
+        chmod 0755 /usr/local/sbin/apt-get",
+        &[],
+    );
+    let service = started(Arc::new(SqliteStore::temporary().await.unwrap()), "images").await;
+    let caller = caller(&peer);
+    let mut search = Search::default();
+    for image in [&own, &none] {
+        let password = search.plant(&format!("first password of {}", image.name), "+/=%41 $x");
+        let text = format!(
+            "network public (outbound='yes')
+             system node (cpu.count=1 and memory.size=256m and net_interface.0.connection='public' and
+                 disk.0.os.name='linux' and disk.0.image.url='docker://{}' and
+                 disk.0.os.credentials.password='{password}')
+             deploy node 1",
+            image.name
+        );
+        let document = im_radl::parse(&text).into_result().unwrap().0;
+        let id = service.create(&caller, document, Reply::WhenDone).await.unwrap().value;
+        let nodes = at_the_daemon(&peer, "ps", &id);
+        let watch = NodeWatch::start_at_once(&nodes[0]).unwrap();
+        until(&service, &caller, &id, VmState::Configured).await;
+        let seen = watch.end();
+        service.destroy(&caller, &id, Force::No, Reply::WhenDone).await.unwrap();
+        let installs = |s: &Sample| {
+            s.name.starts_with("cmdline") && String::from_utf8_lossy(&s.content).contains("/usr/local/sbin/apt-get")
+        };
+        let installed = seen.iter().any(installs);
+        assert_eq!(installed, image.name == none.name, "what installs was seen at work");
+        let leaks = search.in_samples(&nodes[0], &seen);
+        assert!(leaks.is_empty(), "{leaks:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,12 +76,9 @@ def files(out, since):
             os._exit(0)
 
 
-# What sets the log-in when a node starts has the password in its environment, until it has set it.
-until = time.monotonic() + 60
-while b"IM_ROOT_PASSWORD=" in read("/proc/1/environ"):
-    if time.monotonic() > until:
-        tell(1, "environ of 1", read("/proc/1/environ"))
-        break
+# What sets the log-in when a node starts may have the password in its environment, until it has set it.
+until = time.monotonic() + (0 if "at-once" in sys.argv else 60)
+while until > time.monotonic() and b"IM_ROOT_PASSWORD=" in read("/proc/1/environ"):
     time.sleep(0.01)
 since = begun()
 # Pieces of two writers would mix: the files come through a pipe.

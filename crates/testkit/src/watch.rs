@@ -43,16 +43,25 @@ struct Head {
 }
 
 impl NodeWatch {
-    /// Begins with a container, and waits until it looks: what the node did before it could be logged in to is not
-    /// seen. `None` where there is no daemon for tests.
+    /// Begins with a container once it has taken its first password out of its environment, or does not do so within a
+    /// minute. `None` where there is no daemon for tests.
     pub fn start(container: &str) -> Option<Self> {
+        Self::begin(container, "")
+    }
+
+    /// Begins with a container as it is.
+    pub fn start_at_once(container: &str) -> Option<Self> {
+        Self::begin(container, "at-once")
+    }
+
+    fn begin(container: &str, how: &str) -> Option<Self> {
         let daemon = required("IM_TEST_DOCKER")?;
         let image = required("IM_TEST_NODE_IMAGE")?;
         let mut child = Command::new("docker")
             .env("DOCKER_HOST", daemon)
             .args(["run", "--rm", "--interactive", "--label=im.test=1", "--network=none"])
             .args([&format!("--pid=container:{container}"), "--cap-add=SYS_PTRACE"])
-            .args(["--entrypoint=python3", &image, "-c", WATCH])
+            .args(["--entrypoint=python3", &image, "-c", WATCH, how])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -76,6 +76,8 @@ impl Inspected {
     }
 }
 
+/// Takes the log-in out of the environment, then runs the script that follows as first argument.
+pub(crate) const HIDE_SCRIPT: &str = include_str!("start/hide.sh");
 /// Sets the log-in once, then runs the image's own command, which follows as arguments.
 pub(crate) const OWN_SCRIPT: &str = concat!(include_str!("start/login.sh"), include_str!("start/own.sh"));
 /// Installs sshd where it is missing, sets the log-in once, then runs sshd.

@@ -1,7 +1,7 @@
 //! The frozen requests: what the plan stores and `ensure` sends.
 
 use crate::{
-    image::{INSTALL_SCRIPT, OWN_SCRIPT, Start},
+    image::{HIDE_SCRIPT, INSTALL_SCRIPT, OWN_SCRIPT, Start},
     names,
 };
 use im_radl::{ANYWHERE, OutPort, PortRange, Protocol};
@@ -222,12 +222,12 @@ impl VmSpec {
             Start::Image => {}
             Start::Own(command) => {
                 body["User"] = json!("root");
-                body["Entrypoint"] = json!(["/bin/sh", "-c", OWN_SCRIPT, "im-start"]);
+                body["Entrypoint"] = json!(["/bin/sh", "-c", HIDE_SCRIPT, "im-start", OWN_SCRIPT]);
                 body["Cmd"] = json!(command);
             }
             Start::Install => {
                 body["User"] = json!("root");
-                body["Entrypoint"] = json!(["/bin/sh", "-c", INSTALL_SCRIPT, "im-start"]);
+                body["Entrypoint"] = json!(["/bin/sh", "-c", HIDE_SCRIPT, "im-start", INSTALL_SCRIPT]);
                 body["Cmd"] = json!([]);
             }
         }

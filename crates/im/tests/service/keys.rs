@@ -253,7 +253,7 @@ async fn a_rotation_may_be_killed_at_any_moment() {
     im.crash();
 
     // Killed once more with nobody beside it; a service starts with both keys, reads all, and writes.
-    rotate_and_kill(&home, Moment::Sealed(2));
+    rotate_and_kill(&home, Moment::Sealed(6));
     assert!(listed(&home).iter().filter(|key| key.2 > 0).count() > 1);
     let im = home.start();
     im.until(&id, "configured").await;

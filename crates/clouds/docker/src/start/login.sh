@@ -2,13 +2,12 @@
 set -u
 state=/var/lib/im-node
 if [ ! -e "$state/started" ]; then
-    mkdir -p -m 0700 "$state"
-    if [ -n "${IM_ROOT_PASSWORD:-}" ]; then
-        printf 'root:%s\n' "$IM_ROOT_PASSWORD" | chpasswd || exit 1
+    if [ -s "$state/password" ]; then
+        { printf 'root:'; cat "$state/password"; echo; } | chpasswd || exit 1
     fi
-    if [ -n "${IM_AUTHORIZED_KEY:-}" ]; then
+    if [ -s "$state/key" ]; then
         mkdir -p -m 0700 /root/.ssh
-        printf '%s\n' "$IM_AUTHORIZED_KEY" >>/root/.ssh/authorized_keys
+        { cat "$state/key"; echo; } >>/root/.ssh/authorized_keys
         chmod 0600 /root/.ssh/authorized_keys
     fi
     config=/etc/ssh/sshd_config
@@ -23,8 +22,8 @@ if [ ! -e "$state/started" ]; then
         sed -i 's/^session[[:space:]][[:space:]]*required[[:space:]][[:space:]]*pam_loginuid/#&/' /etc/pam.d/sshd
     fi
     : >"$state/started"
+    rm -f "$state/password" "$state/key"
 fi
-unset IM_ROOT_PASSWORD IM_AUTHORIZED_KEY
 if [ -s /etc/hosts.im ] && ! grep -qxF '# im' /etc/hosts; then
     { echo '# im'; cat /etc/hosts.im; } >>/etc/hosts
 fi
