@@ -330,6 +330,18 @@ async fn an_update_tells_each_warning_once_at_its_place() {
     let told: Vec<_> = found.iter().map(|d| (d.span, d.file.is_some())).collect();
     assert_eq!(told, [(None, true)], "{found:?}");
     assert!(found[0].line_message().contains("the stored document"), "{found:?}");
+    // What cannot be of the machines is told at its place, too.
+    let text = document(1, "x").replace(
+        "        host:",
+        "        os: { properties: { type: bsd } }\n        host:",
+    );
+    let error = update(&text).await.unwrap_err();
+    let ServiceError::BadDocument { diagnostics, message } = error else {
+        panic!("{error}");
+    };
+    let line = u32::try_from(text.lines().position(|line| line.contains("bsd")).unwrap() + 1).unwrap();
+    let found = diagnostics.iter().find(|d| d.is_error()).unwrap();
+    assert_eq!(found.span.map(|span| span.line), Some(line), "{message}");
     // A change that makes sense by itself, but not with what is stored: its outputs.
     let alone = "tosca_definitions_version: tosca_simple_yaml_1_0\ntopology_template: { node_templates: { worker: { type: tosca.nodes.BlockStorage, properties: { size: 1 GB } } } }\n";
     let error = update(alone).await.unwrap_err();

@@ -46,6 +46,12 @@ fn of_merged(found: Diagnostic) -> Diagnostic {
     }
     Diagnostic {
         file: Some("the stored document with this one over it".into()),
+        ..placeless(found)
+    }
+}
+
+fn placeless(found: Diagnostic) -> Diagnostic {
+    Diagnostic {
         span: None,
         notes: Vec::new(),
         ..found
@@ -133,6 +139,7 @@ impl Service {
                 let mut fresh = kept.clone();
                 fresh.draw(&alone.template, token.as_deref())?;
                 let by_itself = self.toscas.translate(&mut alone, &fresh, None, store).await?;
+                by_itself.document.merge_into(&Document::default()).map_err(bad)?;
                 told = Some(by_itself.warnings);
                 let stored = self.toscas.stored(&before.text)?;
                 let merged = im_tosca::merge(&stored, &alone.template.raw);
@@ -196,7 +203,8 @@ impl Service {
             Self::living(&state, *vm)?;
         }
         let document = crate::calls::drawn(translated.document)?;
-        document.merge_into(&*self.stored_document(&state)?).map_err(bad)?;
+        let whole = document.merge_into(&*self.stored_document(&state)?);
+        whole.map_err(|found| bad(found.into_iter().map(placeless).collect()))?;
         let writes = part.kept.keep_files(&read);
         let launch = Launch {
             radl: im_radl::print(&document).into(),
