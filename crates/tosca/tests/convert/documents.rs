@@ -49,7 +49,7 @@ fn each_becomes_what_it_says() {
     for entry in fs::read_dir(folder).unwrap() {
         names.insert(entry.unwrap().path());
     }
-    assert!(names.len() >= 24, "{}", names.len());
+    assert!(names.len() >= 29, "{}", names.len());
     let mut refused = Vec::new();
     for path in names {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
