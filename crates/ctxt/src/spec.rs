@@ -78,7 +78,7 @@ pub struct RunSpec {
     /// `IM_INFRASTRUCTURE_AUTH`: the token, or `user:password`, of the owner. Reaches the VMs only where a recipe
     /// refers to it.
     pub owner_auth: Secret,
-    /// How long ago the run began: a run taken up again has less time left.
+    /// How long ago the service began with the run: what it waited for since is time of the run, too.
     pub elapsed: Duration,
     /// Settings.
     pub options: CtxtOptions,

@@ -23,7 +23,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 use support::{Fake, caller, read, service};
 
@@ -90,12 +90,9 @@ async fn replay(fixture: Interrupted) {
         id: id.as_str().into(),
         text: text.into(),
     }));
-    // It was stored a moment ago: one that is older than its configuration may take would end for that.
-    let mut operation = fixture.operation;
-    operation.created = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let submitted = store
         .submit(Submission {
-            operation: Arc::new(operation),
+            operation: Arc::new(fixture.operation),
             infrastructure: Some(Arc::new(fixture.infrastructure)),
             writes,
             supersede_all: false,

@@ -1,11 +1,14 @@
 //! The longest that a contextualization may take (`contextualize N (…)`, `MAX_CONTEXTUALIZATION_TIME`), whatever step it
-//! is at: counted from when its operation was stored, over restarts.
+//! is at: counted from when the service began with it.
+//!
+//! After a restart it is counted anew: what stood still with the service, for however long, goes on. A runner on its
+//! master did not stand still, and watches its own time.
 
 use super::{say, spec::args, store_failure};
-use crate::{flow::Flow, flow::configure, logs::now};
+use crate::{flow::Flow, flow::configure};
 use futures::future::BoxFuture;
 use im_ctxt::max_time;
-use im_model::{InfraId, Millis};
+use im_model::InfraId;
 use im_ops::{RunCall, StepError};
 use serde_json::Value;
 use std::{
@@ -22,27 +25,23 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long stopping the runner may take.
 const STOPPING: Duration = Duration::from_secs(30);
 
-/// How long runs have been under way. What a step finds first is by the calendar; from then on the time is that of a
-/// clock that nobody sets. A cache: what is not here is by the calendar.
+/// Since when runs are under way here.
 #[derive(Default)]
-pub(crate) struct Ages(Mutex<HashMap<InfraId, (u64, Instant, Duration)>>);
+pub(crate) struct Ages(Mutex<HashMap<InfraId, (u64, Instant)>>);
 
 impl Ages {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<InfraId, (u64, Instant, Duration)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<InfraId, (u64, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long ago the run was stored.
-    pub(super) fn of(&self, infra: &InfraId, number: u64, created: Millis) -> Duration {
+    /// How long ago the run was begun with.
+    pub(super) fn of(&self, infra: &InfraId, number: u64) -> Duration {
         let mut ages = self.lock();
-        let known = ages.get(infra).filter(|(run, ..)| *run == number).copied();
-        let (_, since, then) = known.unwrap_or_else(|| {
-            let then = Duration::from_millis(u64::try_from(now() - created).unwrap_or(0));
-            let age = (number, Instant::now(), then);
-            ages.insert(infra.clone(), age);
-            age
-        });
-        then + since.elapsed()
+        let age = ages.entry(infra.clone()).or_insert((number, Instant::now()));
+        if age.0 != number {
+            *age = (number, Instant::now());
+        }
+        age.1.elapsed()
     }
 
     /// Forgets an infrastructure whose run is over.
@@ -61,7 +60,7 @@ impl Flow {
         let infra = &call.job.operation.infra;
         let state = call.sink.state().await.map_err(|e| store_failure(&e))?;
         let longest = max_time(&*self.document(&state)?, &self.options.ctxt);
-        let age = self.ages.of(infra, args(call)?.number, call.job.operation.created);
+        let age = self.ages.of(infra, args(call)?.number);
         let runs = call.name == configure::RUN;
         let left = longest.saturating_sub(age) + if runs { GRACE } else { Duration::ZERO };
         let ended = timeout(left, step).await;

@@ -130,7 +130,7 @@ impl Flow {
             key: key_of(infra).ok_or_else(missing)?,
             only: args.only,
             owner_auth: owner_auth(infra),
-            elapsed: self.ages.of(&infra.id, args.number, call.job.operation.created),
+            elapsed: self.ages.of(&infra.id, args.number),
             options: self.options.ctxt.clone(),
         })
     }
