@@ -161,10 +161,10 @@ impl Wish {
             Self::Abandon => Some(Cancel::Abandon),
         };
         if state.is_paused() {
-            let state = if wanted.is_some() {
-                OpState::Unwinding
-            } else {
-                OpState::Running
+            let state = match (cancel, wanted) {
+                // What it made stays: it is not unwound, and what is complete is no part of what is given up.
+                (None, None | Some(Cancel::Abandon)) => OpState::Running,
+                _ => OpState::Unwinding,
             };
             return Some((state, wanted));
         }
@@ -376,6 +376,13 @@ mod tests {
         let unwinding = Some((OpState::Unwinding, Some(Cancel::Unwind)));
         assert_eq!(stuck(Wish::Cancel(None), None), unwinding);
         assert_eq!(stuck(Wish::Retry(None), Some(Cancel::Unwind)), unwinding);
+        // Nothing of it was unwound, or something may have been.
+        let abandoned = |state| Some((state, Some(Cancel::Abandon)));
+        assert_eq!(stuck(Wish::Abandon, None), abandoned(OpState::Running));
+        assert_eq!(
+            stuck(Wish::Abandon, Some(Cancel::Unwind)),
+            abandoned(OpState::Unwinding)
+        );
         assert_eq!(Wish::Retry(None).heeded(OpState::Running, None), None);
     }
 }

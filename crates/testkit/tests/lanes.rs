@@ -212,7 +212,9 @@ async fn cell(database: Database, first: OpKind, stand: Stand, second: OpKind) {
     // Where both stand at the moment in which the second begins, or ends without having begun.
     let (mut seen_first, mut seen_second);
     loop {
-        (seen_first, seen_second) = (row(&world, &one).await.state, row(&world, &two).await.state);
+        // In this order: the engine goes on between two looks, and what has ended stays so.
+        seen_second = row(&world, &two).await.state;
+        seen_first = row(&world, &one).await.state;
         if seen_second != OpState::Pending {
             break;
         }
