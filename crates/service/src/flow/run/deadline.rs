@@ -64,9 +64,6 @@ impl Flow {
         let runs = call.name == configure::RUN;
         let left = longest.saturating_sub(age) + if runs { GRACE } else { Duration::ZERO };
         let ended = timeout(left, step).await;
-        if runs || !matches!(ended, Ok(Ok(_))) {
-            self.ages.forget(infra);
-        }
         if let Ok(result) = ended {
             return result;
         }
