@@ -42,10 +42,12 @@ pub(crate) fn path<const N: usize>(segments: [&str; N]) -> Vec<String> {
         .collect()
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct UriList {
     #[serde(rename = "uri-list", default)]
     uris: Vec<Uri>,
+    #[serde(flatten)]
+    besides: Option<Besides>,
 }
 
 #[derive(Deserialize)]
@@ -94,10 +96,10 @@ pub(crate) struct Besides {
 
 /// The machines in an answer to "add".
 pub(crate) fn added(text: &str) -> AddedVms {
-    let list = serde_json::from_str::<UriList>(text).ok();
+    let list: UriList = serde_json::from_str(text).unwrap_or_default();
     AddedVms {
-        added: list.as_ref().map(vm_numbers).unwrap_or_default(),
-        besides: serde_json::from_str(text).ok(),
+        added: vm_numbers(&list),
+        besides: list.besides,
     }
 }
 
