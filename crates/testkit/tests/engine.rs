@@ -10,7 +10,7 @@ use im_ops::Engine;
 use im_store::OperationFilter;
 use im_testkit::{
     Fault, SimCloud, SimCloudOptions,
-    simulator::{World, WorldOptions, check},
+    simulator::{World, WorldOptions, demand},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -34,11 +34,6 @@ async fn states(world: &World) -> Vec<(String, OpState)> {
     rows.unwrap().iter().map(|o| (o.id.to_string(), o.state)).collect()
 }
 
-async fn demand(world: &World) {
-    let found = check(world, I).await.unwrap();
-    assert!(found.is_empty(), "{found:#?}");
-}
-
 /// What this thread has computed so far: other tests of a busy machine do not count.
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
@@ -59,7 +54,7 @@ fn make(vms: u32) -> (u64, Duration) {
         assert_eq!(row.state, OpState::Done);
         let commits = world.commits();
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
         (commits, took)
     })
 }
@@ -104,7 +99,7 @@ fn operations_of_a_lane_queue_and_a_newer_configure_supersedes() {
         let last = states(&world).await;
         let of = |id: &str| last.iter().find(|(i, _)| i == id).unwrap().1;
         assert_eq!(of("remove-configure"), OpState::Done);
-        demand(&world).await;
+        demand(&world, I).await;
     });
 }
 
@@ -134,7 +129,7 @@ fn a_delete_cancels_what_runs_and_takes_over_its_intents() {
             );
         }
         tokio::time::sleep(Duration::from_mins(1)).await;
-        demand(&world).await;
+        demand(&world, I).await;
         assert!(world.clouds.values().all(|c| c.objects().is_empty()));
     });
 }
@@ -158,7 +153,7 @@ fn missing_credentials_pause_an_operation_until_better_ones_come() {
         world.resume_parked(I, "x").await;
         assert_eq!(world.wait(&id).await.unwrap().state, OpState::Done);
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
     });
 }
 
@@ -213,7 +208,7 @@ fn a_vm_fails_alone_with_the_sentences_of_all_attempts() {
             (VmState::Failed, Some("does not boot"))
         );
         assert_eq!(state.vms.values().filter(|vm| vm.state == VmState::Running).count(), 3);
-        demand(&world).await;
+        demand(&world, I).await;
 
         // One of whose attempts each fails: the sentences of all.
         let mut world = World::new(instant());
@@ -225,7 +220,7 @@ fn a_vm_fails_alone_with_the_sentences_of_all_attempts() {
         assert_eq!(row.error.as_deref(), Some("never"));
         world.heal();
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
         assert!(world.clouds["a"].objects().is_empty());
     });
 }
@@ -242,7 +237,7 @@ fn an_orderly_stop_loses_nothing() {
         }
         assert_eq!(world.wait(&id).await.unwrap().state, OpState::Done);
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
     });
 }
 
@@ -317,7 +312,7 @@ fn a_submission_may_be_repeated_at_any_time() {
         world.submit("add", I, OpKind::Add, &ask(1, &[])).await;
         world.wait(&OperationId::from("add")).await.unwrap();
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
         let state = world.store.load(&InfraId::from(I)).await.unwrap().unwrap();
         assert_eq!(state.vms.len(), 2);
         assert_eq!(SimCloud::name_of(state.resources.keys().next().unwrap()).len(), 35);

@@ -8,7 +8,7 @@ use common::{I, ask, block_on};
 use im_model::{InfraId, OpKind, OpState, OperationId, ResourceKind, StepEventKind, StepId, VmState};
 use im_testkit::{
     Always, SimCloudOptions,
-    simulator::{World, WorldOptions, check},
+    simulator::{World, WorldOptions, demand},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,11 +36,6 @@ async fn failures(world: &World, id: &OperationId) -> Vec<(StepId, u32, bool)> {
         _ => None,
     });
     failed.collect()
-}
-
-async fn demand(world: &World) {
-    let found = check(world, I).await.unwrap();
-    assert!(found.is_empty(), "{found:#?}");
 }
 
 fn at_a(vms: u32) -> im_testkit::simulator::Ask {
@@ -80,7 +75,7 @@ fn a_vm_is_tried_so_often_and_so_far_apart() {
             assert_eq!(attempts, [0, 1, 2]);
             world.heal();
             assert!(world.quiet(I).await);
-            demand(&world).await;
+            demand(&world, I).await;
             assert!(world.clouds["a"].objects().is_empty());
         });
     }
@@ -120,7 +115,7 @@ fn attempts_are_counted_over_restarts() {
             assert_eq!(attempts, [0, 1, 2], "killed after {millis} ms: {failed:?}");
             world.heal();
             assert!(world.quiet(I).await);
-            demand(&world).await;
+            demand(&world, I).await;
         });
     }
 }
@@ -146,7 +141,7 @@ fn an_attempt_that_succeeds_ends_it() {
 
 async fn demand_after(world: &mut World) {
     assert!(world.quiet(I).await);
-    demand(world).await;
+    demand(world, I).await;
 }
 
 #[test]

@@ -10,7 +10,7 @@ use im_ops::{StepStanding, remaining};
 use im_store::{Heeded, OperationFilter};
 use im_testkit::{
     Fault, Mishap, SimCloudOptions,
-    simulator::{World, WorldOptions, check},
+    simulator::{World, WorldOptions, demand},
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -23,11 +23,6 @@ fn slow(latency: Duration) -> WorldOptions {
         },
         ..WorldOptions::default()
     }
-}
-
-async fn demand(world: &World) {
-    let found = check(world, I).await.unwrap();
-    assert!(found.is_empty(), "{found:#?}");
 }
 
 async fn row(world: &World, id: &OperationId) -> Operation {
@@ -72,7 +67,7 @@ fn a_stuck_operation_is_tried_again_once_asked() {
         assert_eq!(twice.heeded, Heeded::Nothing);
         assert_eq!(world.wait(&id).await.unwrap().state, OpState::Done);
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
         let ended = engine.wish(&id, Wish::Retry(None)).await.unwrap().unwrap();
         assert_eq!((ended.heeded, ended.operation.state), (Heeded::Nothing, OpState::Done));
         let none = engine.wish(&OperationId::from("none"), Wish::Abandon).await.unwrap();
@@ -101,7 +96,7 @@ fn a_cancelled_operation_removes_what_it_made() {
             (OpState::Undone, Some("cancelled"))
         );
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
         assert!(world.clouds.values().all(|c| c.objects().is_empty()));
     });
 }
@@ -132,7 +127,7 @@ fn a_removal_that_is_cancelled_does_not_bring_back_what_is_gone() {
         let all = ask(0, &[0, 1, 2, 3]);
         let rest = world.perform("rest", I, OpKind::Destroy, &all).await.unwrap();
         assert_eq!(rest.state, OpState::Done);
-        demand(&world).await;
+        demand(&world, I).await;
         assert!(world.clouds.values().all(|c| c.objects().is_empty()));
     });
 }
@@ -202,7 +197,7 @@ fn a_wish_of_another_instance_is_heeded_by_the_owner() {
         assert!(other.resume(&id, request).await.unwrap());
         assert_eq!(other.wait(&id).await.unwrap().state, OpState::Done);
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
     });
 }
 
@@ -247,7 +242,7 @@ fn a_wish_that_is_stored_survives_any_crash() {
                         let released = tombstones.iter().filter(|r| r.state == ResourceState::Released);
                         assert_eq!(released.count(), remaining(&ended, tombstones.clone()).len());
                     } else {
-                        demand(&world).await;
+                        demand(&world, I).await;
                     }
                 });
             }
@@ -273,7 +268,7 @@ fn a_cancellation_that_meets_a_pause_is_not_lost() {
                 "after {millis} ms"
             );
             assert!(world.quiet(I).await);
-            demand(&world).await;
+            demand(&world, I).await;
             assert!(world.clouds.values().all(|c| c.objects().is_empty()));
         });
     }
@@ -298,7 +293,7 @@ fn a_retry_that_overtakes_the_news_of_the_pause_is_not_lost() {
         engine.wish(&id, Wish::Retry(None)).await.unwrap();
         assert_eq!(world.wait(&id).await.unwrap().state, OpState::Done);
         assert!(world.quiet(I).await);
-        demand(&world).await;
+        demand(&world, I).await;
     });
 }
 

@@ -105,6 +105,17 @@ pub async fn check(world: &World, infra: &str) -> StoreResult<Vec<String>> {
     Ok(found)
 }
 
+/// Demands that [`check`] finds nothing, now.
+///
+/// # Panics
+///
+/// When it finds something, or the rows cannot be read: a fixture that fails is a test that fails.
+#[allow(clippy::expect_used)]
+pub async fn demand(world: &World, infra: &str) {
+    let found = check(world, infra).await.expect("the rows can be read");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// Keys of what is on record as not ours any more.
 pub(super) async fn released(world: &World, infra: &InfraId) -> StoreResult<BTreeSet<String>> {
     let tombstones = world.store.tombstones(infra).await?;

@@ -12,7 +12,7 @@ mod play;
 mod schedule;
 mod world;
 
-pub use check::check;
+pub use check::{check, demand};
 pub use database::Database;
 pub use flow::{Ask, SimFlow};
 pub use play::{Played, on_paused_clock, play};

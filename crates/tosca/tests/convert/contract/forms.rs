@@ -1,6 +1,6 @@
 //! What may be left out or written otherwise, and what is told of what may not.
 
-use super::{ONE, Rule, hold, hold_in};
+use super::{ONE, hold, hold_in};
 use crate::rules::case;
 
 /// What a user may leave out or write otherwise, and how wrong forms are told.
@@ -40,10 +40,6 @@ fn forms() {
         ("an attribute that is not there", format!("{}outputs: {{o: {{value: {{get_attribute: [n, ip]}}}}}}\n", node("")), &["refused", "there are: ", "public_address"]),
         ("node names of all kinds", "node_templates:\n  1st: {type: Compute}\n  a b: {type: Compute}\n  ñ: {type: Compute}\n  2: {type: Compute}\n  yes: {type: Compute}\n".to_owned(), &["!refused", "system _1st", "system a_b", "system _ñ", "system _2"]),
     ];
-    let cases: Vec<Rule<'_>> = cases
-        .iter()
-        .map(|(id, topology, expected)| (*id, topology.as_str(), *expected))
-        .collect();
     hold(&cases);
 }
 
@@ -84,10 +80,6 @@ fn writings() {
         ("no TOSCA at all", "hello".to_owned(), &["refused", "a TOSCA document is a mapping"]),
         ("RADL", "network n ()\nsystem s ()\n".to_owned(), &["refused"]),
     ];
-    let cases: Vec<Rule<'_>> = cases
-        .iter()
-        .map(|(id, text, expected)| (*id, text.as_str(), *expected))
-        .collect();
     hold_in(&cases, &|text| text.to_owned());
     // The helper of the other tests takes members of a topology.
     assert!(case(ONE).is_ok());

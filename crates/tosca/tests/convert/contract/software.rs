@@ -1,6 +1,6 @@
 //! Recipes, containers, policies, counts, attributes.
 
-use super::{Rule, hold, hold_in};
+use super::{hold, hold_in};
 use crate::{
     rules::{fetch, whole},
     support::Case,
@@ -64,10 +64,6 @@ fn s4_12_recipes() {
             &["system n configure n_conf step 1", "system n configure a_n_conf step 2"],
         ),
     ];
-    let cases: Vec<Rule<'_>> = cases
-        .iter()
-        .map(|(id, topology, expected)| (*id, topology.as_str(), *expected))
-        .collect();
     hold(&cases);
 }
 
@@ -162,10 +158,6 @@ fn s4_13_containers() {
             &["disk.1.size = 1000000000B", "disk.1.mount_path = '/a:b'"],
         ),
     ];
-    let cases: Vec<Rule<'_>> = cases
-        .iter()
-        .map(|(id, topology, expected)| (*id, topology.as_str(), *expected))
-        .collect();
     hold(&cases);
 }
 
@@ -267,10 +259,6 @@ fn s4_16_policies_and_counts() {
             &["refused", "T0217"],
         ),
     ];
-    let cases: Vec<Rule<'_>> = cases
-        .iter()
-        .map(|(id, topology, expected)| (*id, topology.as_str(), *expected))
-        .collect();
     hold(&cases);
 }
 
